@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What all controls have in common. A control is a pure function: it is told the policy, what it remembers, the time and what the
+ * cloud answered, and returns a decision: what to ask next, or a verdict and when to look again. No clock, no I/O.
+ *
+ * A look goes: step (no answer yet) → ask → step (answer or failure) → … → done. The engine sends, retries, stores and says.
+ */
+
+#include "facts/event.h"
+#include "facts/facts.h"
+#include "facts/state.h"
+#include "policy/policy.h"
+
+/* Where a look stands; zeroed by the engine when one begins. The meaning of the fields is the control's own. */
+typedef struct Look {
+        int phase;
+        bool routine;           /* the work was expected (a renewal in time): no drift is said */
+        bool wrote;             /* a write of this look was accepted */
+        bool pending;           /* a write of this look has no definite answer yet */
+        int n_reads_back;
+        int64_t offset;         /* of the page asked for */
+        int64_t n_seen;
+        usec_t short_end_usec;  /* lock: an end before the known one was read once, to be confirmed */
+        char request_id[REQUEST_ID_MAX];        /* of the last write */
+        char backup_id[BACKUP_ID_MAX];
+        usec_t backup_at_usec;
+        size_t index;           /* into a list of the policy */
+        char found[256];        /* what a read before the write showed, for the sentence afterwards */
+        Failure write_failure;  /* of the last write, when it had one */
+} Look;
+
+typedef struct Situation {
+        const Instance *instance;
+        ControlState *state;    /* the control changes its memory; verdict, said and unknown are the engine's */
+        Look *look;
+        const EndpointState *endpoint;
+        bool enforce;           /* mode: enforce and not --observe */
+        bool first_look;        /* no verdict from this process yet */
+        usec_t now_usec;        /* wall clock of this host */
+        int64_t limit_retention_days;   /* limits.max_retention_days */
+        unsigned new_locks_left;        /* of limits.new_locks_per_day */
+        unsigned new_locks_per_day;
+        const Answer *answer;   /* NULL at the beginning and after a failure */
+        const Failure *failure; /* NULL at the beginning and after an answer */
+} Situation;
+
+typedef enum Next {
+        NEXT_ASK,               /* send ask */
+        NEXT_ASK_STORED,        /* store the state first, durably, then send ask */
+        NEXT_ASK_LATER,         /* look at ask again after wait_usec: within this look (reading back) */
+        NEXT_DONE,              /* verdict and wait_usec are set */
+        NEXT_UNKNOWN,           /* could not be determined; the failure that is handed in (or why) says so */
+} Next;
+
+/* Something to say. Lasting states (said >= 0) go out only if they are news. */
+typedef struct Saying {
+        EventId id;
+        int said;               /* SaidId, or -1: always said */
+        uint32_t digest;        /* of what matters in it: a change is news */
+        int priority;           /* -1: as in the table */
+        usec_t lock_end_usec;
+        char message[1024];
+        char request_id[REQUEST_ID_MAX];
+        int http_status;
+        char error_code[64];
+} Saying;
+
+#define SAYINGS_MAX 4
+
+typedef struct Freeze {
+        bool freeze;            /* stop all lock writes to this endpoint */
+        char why[512];
+} Freeze;
+
+typedef struct GrantRecord {    /* download: a grant to be recorded */
+        bool set;
+        char backup_id[BACKUP_ID_MAX];
+} GrantRecord;
+
+typedef struct Decision {
+        Next next;
+        Ask ask;
+        Verdict verdict;        /* DONE */
+        usec_t wait_usec;       /* DONE: look again after this at the latest (the poll is the cap); ASK_LATER: wait */
+        bool waiting;           /* DONE: a write has not shown its effect yet, or may not be made yet: --once ends here */
+        bool state_changed;     /* memory must be stored */
+        unsigned learned_readings;      /* lock: set of readings that the endpoint has now shown; 0: nothing new */
+        bool unlearn_readings;  /* lock: what was learned there is disproved */
+        Freeze freeze;
+        GrantRecord grant;      /* together with the answer that is being handled */
+        size_t n_sayings;
+        Saying sayings[SAYINGS_MAX];
+        char why[256];          /* DONE, UNKNOWN: the verdict in words, for status */
+} Decision;
+
+/* One step of the control's look. @ret is zeroed by the caller. */
+void encryption_step(const Situation *s, Decision *ret);
+void schedule_step(const Situation *s, Decision *ret);
+void lock_step(const Situation *s, Decision *ret);
+void download_step(const Situation *s, Decision *ret);
+
+/* Helpers of the controls, in control.c. */
+Saying *decision_say(Decision *d, EventId id, int said, uint32_t digest, const char *format, ...) _printf_(5, 6);
+void decision_ask(Decision *d, Call call);
+void decision_done(Decision *d, Verdict verdict, usec_t wait_usec, const char *format, ...) _printf_(4, 5);
+void decision_unknown(Decision *d, const char *format, ...) _printf_(2, 3);
+void saying_set_failure(Saying *s, const Failure *f);   /* status, code, request id */
+uint32_t digest_text(const char *s);    /* FNV-1a, for news only, never for identity */
+
+/* How long a change may take to show in a read: reads back after 0, 1 and 5 seconds; picked, not measured. */
+#define READ_BACK_MAX 3
+usec_t read_back_wait_usec(int n_reads_back);

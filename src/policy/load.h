@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * From YAML files to settings and policies. --check, start and reload run this same code.
+ */
+
+#include "policy/policy.h"
+
+#define POLICY_DOCUMENT_MAX (1024 * 1024)       /* bytes of a file; PRODUCT: documents over 1 MiB are errors */
+#define POLICY_DEPTH_MAX 16                     /* nesting; the deepest key of ours lies at 3 */
+#define POLICY_ALIASES_MAX 1000                 /* a file; picked: stops an alias bomb long before it hurts */
+
+/**
+ * settings_load() - read holdfast.yaml
+ * @path:       file to read
+ * @diags:      gets every mistake; may be non-empty before
+ * @ret:        new (free with settings_free()); untouched on failure
+ *
+ * Return: 0; -EINVAL if the file is broken (see @diags); another -errno if it cannot be read (also said in @diags).
+ */
+int settings_load(const char *path, Diagnostics *diags, Settings **ret);
+
+/**
+ * policies_load() - read every policy of a folder
+ * @dir:        folder; names that start with a dot or do not end in ".yaml" are ignored
+ * @settings:   defaults and limits; borrowed
+ * @previous:   the set in force, or NULL at start: the last good version of a broken file is taken from it
+ * @diags:      gets every mistake of every file
+ * @ret:        new set (free with policy_set_free()); independent of @previous
+ * @ret_rejected: how many documents (or whole files) were rejected
+ *
+ * A file that is broken, or unreadable, takes no other down. Within a file each document stands for itself at start as long
+ * as the YAML can be read; names and controls must be unique over the whole folder (the file that comes first in
+ * byte order keeps them).
+ *
+ * Return: 0, also with broken files; -errno if the folder cannot be read (a missing folder is an empty one); -ENOMEM.
+ */
+int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
+                  PolicySet **ret, size_t *ret_rejected);
+
+/* Are the two the same policy, apart from file and line? Unchanged policies keep their place in the queue at reload. */
+bool instance_equal(const Instance *a, const Instance *b);
