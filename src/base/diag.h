@@ -11,7 +11,7 @@
 #include "base/macro.h"
 
 typedef struct Diagnostic {
-        char *file;             /* as shown: the name without its folder */
+        char *file;             /* as shown: the name without its folder; NULL: no file */
         unsigned line, column;  /* from 1; 0 where the file as a whole is meant */
         char *key;              /* "lock.renew_before", or NULL */
         char *message;          /* "found …, expected …" */
@@ -25,7 +25,8 @@ typedef struct Diagnostics {
 
 #define DIAGNOSTICS_MAX 1000    /* a run; picked, not measured: nobody reads more */
 
-/* Appends one; strings are copied, control characters in them replaced. Return: 0 or -ENOMEM. */
+/* Appends one; strings are copied, each at most 1024 bytes of it (a mark shows the cut); control characters and what is not UTF-8
+ * are replaced by "?". @file and @key may be NULL. Past DIAGNOSTICS_MAX it only counts. Return: 0 or -ENOMEM. */
 int diagnostics_add(Diagnostics *d, const char *file, unsigned line, unsigned column, const char *key, const char *format, ...)
         _printf_(6, 7);
 void diagnostics_done(Diagnostics *d);

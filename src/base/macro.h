@@ -16,8 +16,11 @@
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
-#define MIN(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a < _b ? _a : _b; })
-#define MAX(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
+/* Each argument is evaluated once; the numbered names let them be nested. */
+#define MIN(a, b) PICK_(a, b, <, __COUNTER__)
+#define MAX(a, b) PICK_(a, b, >, __COUNTER__)
+#define PICK_(a, b, op, n) PICK__(a, b, op, n)
+#define PICK__(a, b, op, n) ({ __typeof__(a) _a##n = (a); __typeof__(b) _b##n = (b); _a##n op _b##n ? _a##n : _b##n; })
 
 /* Hands over what the variable owns and leaves it empty: *ret = STEAL(x). */
 #define STEAL(p) ({ __typeof__(p) *_pp = &(p); __typeof__(p) _v = *_pp; *_pp = NULL; _v; })

@@ -34,27 +34,29 @@ typedef struct CivilTime {
         int hour, minute, second;       /* second 0 to 60 */
 } CivilTime;
 
-/* Sums that stop at USEC_INFINITY, differences that stop at 0. */
+/* Sums that stop at USEC_INFINITY, differences that stop at 0; what is taken from USEC_INFINITY leaves USEC_INFINITY. */
 usec_t usec_add(usec_t a, usec_t b);
 usec_t usec_sub(usec_t a, usec_t b);
 static inline usec_t usec_diff(usec_t a, usec_t b) { return a > b ? a - b : b - a; }
 
 /**
  * duration_parse() - read a duration as the policy files write it
- * @s:          one or more of <whole number><unit>, units s m h d w, as in "1d12h"; nothing else, no blanks
- * @ret:        microseconds
+ * @s:          one or more of <whole number><unit>, units s m h d w, as in "1d12h"; nothing else, no blanks; in any order,
+ *              but each unit once
+ * @ret:        microseconds; never USEC_INFINITY
  *
  * Return: 0; -EINVAL if it is not such a text; -ERANGE if it does not fit.
  */
 int duration_parse(const char *s, usec_t *ret);
 
-/* The same form back, largest unit first, at most two units: "7d", "1d12h", "0s". Returns @buf. */
+/* The same form back, largest unit first, the first two units that are not 0, the rest cut off: "7d", "1d12h", "0s"; weeks are
+ * written as days, USEC_INFINITY as "never". Returns @buf. */
 char *duration_format(usec_t usec, char buf[static TIME_TEXT_MAX]);
 
 /* As duration_format(), but for people: "3 d 4 h", "12 min", "0 s". Returns @buf. */
 char *duration_format_human(usec_t usec, char buf[static TIME_TEXT_MAX]);
 
-/* RFC 3339 in UTC, whole seconds: "2026-11-20T21:56:00Z". Returns @buf. */
+/* RFC 3339 in UTC, whole seconds: "2026-11-20T21:56:00Z"; the end of the year 9999 for all that is later. Returns @buf. */
 char *rfc3339_format(usec_t at_usec, char buf[static TIME_TEXT_MAX]);
 
 /**
@@ -79,7 +81,8 @@ int civil_parse(const char *s, CivilTime *ret, bool *ret_has_zone, usec_t *ret_a
 /* "yyyy-MM-dd HH:mm:ss". Returns @buf. */
 char *civil_format(const CivilTime *c, char buf[static TIME_TEXT_MAX]);
 
-/* Seconds since 1970-01-01 00:00:00 of the same, unnamed, zone: for differences between two readings of it. */
+/* Seconds since 1970-01-01 00:00:00 of the same, unnamed, zone: for differences between two readings of it. The way back stops at
+ * the years 1 and 9999. @month is 1 to 12 everywhere. */
 int64_t civil_to_seconds(const CivilTime *c);
 void civil_from_seconds(int64_t seconds, CivilTime *ret);
 int civil_days_in_month(int year, int month);

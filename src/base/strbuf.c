@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define STRBUF_FIRST 64 /* bytes; picked, not measured */
+
+static void block_free(StrBuf *b, char *s, size_t n_allocated) {
+        if (s && b->wipe)
+                explicit_bzero(s, n_allocated);
+        free(s);
+}
+
+/* Makes room for @n more bytes and the NUL. */
+static int strbuf_reserve(StrBuf *b, size_t n) {
+        size_t needed, wanted;
+        char *s;
+
+        if (b->error < 0)
+                return b->error;
+
+        if (b->n > b->max || n > b->max - b->n || n > SIZE_MAX - b->n - 1)
+                return b->error = -E2BIG;
+        needed = b->n + n + 1;
+        if (needed <= b->n_allocated)
+                return 0;
+
+        if (__builtin_mul_overflow(b->n_allocated, (size_t) 2, &wanted))
+                wanted = needed;
+        wanted = MAX(wanted, (size_t) STRBUF_FIRST);
+        wanted = MAX(wanted, needed);
+        if (b->max < SIZE_MAX)
+                wanted = MIN(wanted, b->max + 1);
+
+        /* realloc() would leave the old block's bytes behind. */
+        s = b->wipe ? malloc(wanted) : realloc(b->s, wanted);
+        if (!s)
+                return b->error = -ENOMEM;
+        if (b->wipe) {
+                if (b->s)
+                        memcpy(s, b->s, b->n);
+                block_free(b, b->s, b->n_allocated);
+        }
+
+        b->s = s;
+        b->n_allocated = wanted;
+        b->s[b->n] = '\0';
+        return 0;
+}
+
+int strbuf_add_n(StrBuf *b, const void *p, size_t n) {
+        int r;
+
+        assert(b);
+        assert(p || n == 0);
+
+        r = strbuf_reserve(b, n);
+        if (r < 0)
+                return r;
+
+        if (n > 0)
+                memcpy(b->s + b->n, p, n);
+        b->n += n;
+        b->s[b->n] = '\0';
+        return 0;
+}
+
+int strbuf_add(StrBuf *b, const char *s) {
+        assert(s);
+
+        return strbuf_add_n(b, s, strlen(s));
+}
+
+int strbuf_addf(StrBuf *b, const char *format, ...) {
+        va_list ap;
+        int n, r;
+
+        assert(b);
+        assert(format);
+
+        va_start(ap, format);
+        n = vsnprintf(NULL, 0, format, ap);
+        va_end(ap);
+        if (n < 0)      /* longer than an int can count, or no memory to work it out */
+                return b->error = b->error < 0 ? b->error : errno == ENOMEM ? -ENOMEM : -E2BIG;
+
+        r = strbuf_reserve(b, (size_t) n);
+        if (r < 0)
+                return r;
+
+        va_start(ap, format);
+        (void) vsnprintf(b->s + b->n, (size_t) n + 1, format, ap);
+        va_end(ap);
+        b->n += (size_t) n;
+        return 0;
+}
+
+static bool is_unreserved(unsigned char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+               c == '.' || c == '~';
+}
+
+int strbuf_add_percent(StrBuf *b, const char *s, size_t n) {
+        static const char hex[] = "0123456789ABCDEF";
+        int r;
+
+        assert(b);
+        assert(s || n == 0);
+
+        r = strbuf_reserve(b, 0);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                unsigned char c = (unsigned char) s[i];
+                char escaped[] = { '%', hex[c >> 4], hex[c & 15] };
+
+                r = is_unreserved(c) ? strbuf_add_n(b, &s[i], 1) : strbuf_add_n(b, escaped, sizeof(escaped));
+        }
+
+        return r;
+}
+
+int strbuf_finish(StrBuf *b, char **ret) {
+        int r;
+
+        assert(b);
+        assert(ret);
+
+        r = strbuf_reserve(b, 0);
+        if (r < 0)
+                return r;
+
+        *ret = STEAL(b->s);
+        b->n = b->n_allocated = 0;
+        return 0;
+}
+
+void strbuf_done(StrBuf *b) {
+        if (!b)
+                return;
+
+        block_free(b, b->s, b->n_allocated);
+        b->s = NULL;
+        b->n = b->n_allocated = 0;
+        b->error = 0;
+}
