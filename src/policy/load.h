@@ -21,6 +21,9 @@
  */
 int settings_load(const char *path, Diagnostics *diags, Settings **ret);
 
+/* The same of bytes that are in memory already; @file is what messages call them. */
+int settings_load_buffer(const char *file, const char *text, size_t n, Diagnostics *diags, Settings **ret);
+
 /**
  * policies_load() - read every policy of a folder
  * @dir:        folder; names that start with a dot or do not end in ".yaml" are ignored
@@ -28,16 +31,23 @@ int settings_load(const char *path, Diagnostics *diags, Settings **ret);
  * @previous:   the set in force, or NULL at start: the last good version of a broken file is taken from it
  * @diags:      gets every mistake of every file
  * @ret:        new set (free with policy_set_free()); independent of @previous
- * @ret_rejected: how many documents (or whole files) were rejected
+ * @ret_rejected: how many documents (or whole files) were rejected; may be NULL
  *
  * A file that is broken, or unreadable, takes no other down. Within a file each document stands for itself at start as long
  * as the YAML can be read; names and controls must be unique over the whole folder (the file that comes first in
  * byte order keeps them).
  *
+ * With @previous a file that is broken in any way keeps all that it gave then, and nothing of what is in it now; one that gave nothing
+ * is treated as at start. A missing file is a removed one.
+ *
  * Return: 0, also with broken files; -errno if the folder cannot be read (a missing folder is an empty one); -ENOMEM.
  */
 int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
                   PolicySet **ret, size_t *ret_rejected);
+
+/* The same of a single file that is in memory already; @file is its name, "orders.yaml". */
+int policies_load_buffer(const char *file, const char *text, size_t n, const Settings *settings,
+                         const PolicySet *previous, Diagnostics *diags, PolicySet **ret, size_t *ret_rejected);
 
 /* Are the two the same policy, apart from file and line? Unchanged policies keep their place in the queue at reload. */
 bool instance_equal(const Instance *a, const Instance *b);

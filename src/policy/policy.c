@@ -1,7 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/policy.h"
 
+#include "policy/keys.h"
+#include "policy/load.h"
+#include "policy/record.h"
+
 const char *mode_to_string(Mode m) {
         assert(m < MODE__MAX);
-        return m == MODE_ENFORCE ? "enforce" : "observe";
+        return key_words_mode[m];
+}
+
+const char *language_to_string(Language l) {
+        assert(l < LANGUAGE__MAX);
+        return key_words_language[l];
+}
+
+const char *credentials_source_to_string(CredentialsSource s) {
+        assert(s < CREDENTIALS_SOURCE__MAX);
+        return key_words_credentials[s];
+}
+
+const char *extension_to_string(Extension e) {
+        assert(e < EXTENSION__MAX);
+        return key_words_extension[e];
+}
+
+static const void *instance_control(const Instance *i, Control c) {
+        switch (c) {
+        case CONTROL_ENCRYPTION:
+                return i->encryption;
+        case CONTROL_SCHEDULE:
+                return i->schedule;
+        case CONTROL_LOCK:
+                return i->lock;
+        case CONTROL_DOWNLOAD:
+                return i->download;
+        case CONTROL__MAX:
+                break;
+        }
+        assert(false);
+        return NULL;
+}
+
+bool instance_has(const Instance *i, Control c) {
+        assert(i);
+        return instance_control(i, c) != NULL;
+}
+
+usec_t instance_poll_usec(const Instance *i, Control c) {
+        assert(instance_has(i, c));
+
+        switch (c) {
+        case CONTROL_ENCRYPTION:
+                return i->encryption->poll_usec;
+        case CONTROL_SCHEDULE:
+                return i->schedule->poll_usec;
+        case CONTROL_LOCK:
+                return i->lock->poll_usec;
+        case CONTROL_DOWNLOAD:
+                return i->download->poll_usec;
+        case CONTROL__MAX:
+                break;
+        }
+        return USEC_INFINITY;
+}
+
+bool instance_equal(const Instance *a, const Instance *b) {
+        assert(a);
+        assert(b);
+        return record_equal(&keys_instance, a, b);
+}
+
+Settings *settings_free(Settings *s) {
+        if (!s)
+                return NULL;
+
+        record_done(&keys_settings, s);
+        free(s);
+        return NULL;
 }

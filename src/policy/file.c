@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "policy/load.h"
+
+static const char *kind_of(mode_t mode) {
+        switch (mode & S_IFMT) {
+        case S_IFDIR:
+                return "a folder";
+        case S_IFIFO:
+                return "a named pipe";
+        case S_IFSOCK:
+                return "a socket";
+        default:
+                return "a device";
+        }
+}
+
+static int file_open(int dir_fd, const char *name, Problems *problems, size_t *ret_size) {
+        _cleanup_(close_fdp) int fd = -1;
+        struct stat st;
+
+        /* Without O_NONBLOCK a named pipe would be waited for, and all the other files with it. */
+        fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno != ENXIO) /* a socket: not to be opened, but neither a regular file */
+                return -errno;
+        if ((fd < 0 ? fstatat(dir_fd, name, &st, 0) : fstat(fd, &st)) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode)) {
+                problems_add(problems, 0, 0, NULL, "found %s, expected a regular file", kind_of(st.st_mode));
+                return -EINVAL;
+        }
+        if (fd < 0)
+                return -ENXIO;
+
+        *ret_size = st.st_size < POLICY_DOCUMENT_MAX ? (size_t) st.st_size : POLICY_DOCUMENT_MAX;
+        return STEAL_FD(fd);
+}
+
+/* Reads to the end, or until @size bytes are there. */
+static int read_all(int fd, char *buf, size_t size, size_t *ret_n) {
+        size_t n = 0;
+
+        while (n < size) {
+                ssize_t k = read(fd, buf + n, size - n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                n += (size_t) k;
+        }
+
+        *ret_n = n;
+        return 0;
+}
+
+static int file_read_bytes(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n) {
+        _cleanup_(close_fdp) int fd = -1;
+        _cleanup_(freep) char *buf = NULL;
+        size_t size = 0, n = 0;
+        int r;
+
+        fd = file_open(dir_fd, name, problems, &size);
+        if (fd < 0)
+                return fd;
+
+        /* The file may grow while it is read, so its size is only where to start from; files of /proc even say 0. */
+        for (size += 2;; size = MIN(size * 2, (size_t) POLICY_DOCUMENT_MAX + 2)) {
+                char *larger = realloc(buf, size);
+                size_t k = 0;
+
+                if (!larger)
+                        return -ENOMEM;
+                buf = larger;
+                r = read_all(fd, buf + n, size - 1 - n, &k);
+                if (r < 0)
+                        return r;
+                n += k;
+                if (n < size - 1 || n > POLICY_DOCUMENT_MAX)
+                        break;
+        }
+
+        if (n > POLICY_DOCUMENT_MAX) {
+                problems_add(problems, 0, 0, NULL, "found more than %d bytes, expected at most 1 MiB",
+                             POLICY_DOCUMENT_MAX);
+                return -EINVAL;
+        }
+
+        buf[n] = '\0';
+        *ret = STEAL(buf);
+        *ret_n = n;
+        return 0;
+}
+
+int file_read(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n) {
+        size_t n_before;
+        int r;
+
+        assert(name);
+        assert(problems);
+        assert(ret);
+        assert(ret_n);
+
+        n_before = problems->n;
+        r = file_read_bytes(dir_fd, name, problems, ret, ret_n);
+        if (r < 0 && problems->n == n_before)
+                problems_add(problems, 0, 0, NULL, "found a file that cannot be read (%s), expected a readable one",
+                             strerror(-r));
+        return r;
+}
