@@ -79,3 +79,102 @@ usec_t read_back_wait_usec(int n_reads_back) {
         assert(n_reads_back >= 0);
         return waits[MIN(n_reads_back, READ_BACK_MAX - 1)];
 }
+
+bool decision_read_back(Decision *d, Look *look, Call call) {
+        assert(d);
+        assert(look);
+
+        if (look->n_reads_back >= READ_BACK_MAX)
+                return false;
+
+        decision_ask(d, call);
+        if (look->n_reads_back > 0) {
+                d->next = NEXT_ASK_LATER;
+                d->wait_usec = read_back_wait_usec(look->n_reads_back);
+        }
+
+        look->n_reads_back++;
+        return true;
+}
+
+bool failure_passes(FailureClass c) {
+        switch (c) {
+        case FAILURE_TRANSPORT:
+        case FAILURE_THROTTLED:
+        case FAILURE_BUSY:
+        case FAILURE_SERVER:
+        case FAILURE_CREDENTIALS:       /* said once for all controls, when the key is refused */
+        case FAILURE_WITHHELD:
+                return true;
+        case FAILURE_NOT_PERMITTED:
+        case FAILURE_NOT_OFFERED:
+        case FAILURE_NOT_FOUND:
+        case FAILURE_BAD_REQUEST:
+        case FAILURE_UNREADABLE:
+        case FAILURE_CLASS__MAX:
+                break;
+        }
+
+        return false;
+}
+
+void decision_write_failed(Decision *d, const Failure *f, usec_t poll_usec, const char *what) {
+        assert(d);
+        assert(f);
+        assert(what);
+
+        if (!failure_passes(f->class)) {
+                Saying *say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED,
+                                           digest_text(f->code) + (uint32_t) f->class, "%s: %s", what, f->message);
+
+                saying_set_failure(say, f);
+        }
+
+        decision_done(d, VERDICT_VIOLATED, poll_usec, "%s: %s", what, f->message);
+        d->waiting = failure_passes(f->class);
+}
+
+void decision_not_shown(Decision *d, const Look *look, usec_t poll_usec, const char *what, const char *shown) {
+        Saying *say;
+
+        assert(d);
+        assert(look);
+        assert(what);
+        assert(shown);
+
+        if (!look->wrote) {
+                decision_write_failed(d, &look->write_failure, poll_usec, what);
+                d->retry = d->waiting;  /* the engine sees the read that went well, not the write before it */
+                return;
+        }
+
+        say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_text(what),
+                           "%s: the cloud accepted the change, but %s", what, shown);
+        memcpy(say->request_id, look->request_id, sizeof(say->request_id));
+        decision_done(d, VERDICT_VIOLATED, poll_usec, "%s: the cloud accepted the change, but %s", what, shown);
+}
+
+char *quote(const char *s, char buf[static QUOTED_MAX]) {
+        static const char cut_mark[] = "...";
+        size_t n = 0;
+
+        buf[n++] = '"';
+        for (; s && *s && n < QUOTED_MAX - sizeof(cut_mark) - 1; s++)
+                buf[n++] = (unsigned char) *s < 0x20 || *s == 0x7f ? '?' : *s;
+
+        if (s && *s) {
+                /* Not in the middle of a character of UTF-8. */
+                if (((unsigned char) *s & 0xc0) == 0x80) {
+                        while (n > 1 && ((unsigned char) buf[n - 1] & 0xc0) == 0x80)
+                                n--;
+                        if (n > 1)
+                                n--;
+                }
+                memcpy(buf + n, cut_mark, sizeof(cut_mark) - 1);
+                n += sizeof(cut_mark) - 1;
+        }
+
+        buf[n++] = '"';
+        buf[n] = '\0';
+        return buf;
+}

@@ -18,16 +18,24 @@ typedef struct Look {
         int phase;
         bool routine;           /* the work was expected (a renewal in time): no drift is said */
         bool wrote;             /* a write of this look was accepted */
-        bool pending;           /* a write of this look has no definite answer yet */
+        bool climbing;          /* lock: an extension of this look showed its effect; on to the target */
+        bool lost;              /* lock: a write of this look got no definite answer */
+        int n_writes;           /* lock: of this look */
+        bool enable_refused;    /* lock: the cloud refused to enable a lock that ran out */
         int n_reads_back;
         int64_t offset;         /* of the page asked for */
         int64_t n_seen;
         usec_t short_end_usec;  /* lock: an end before the known one was read once, to be confirmed */
         char request_id[REQUEST_ID_MAX];        /* of the last write */
         char backup_id[BACKUP_ID_MAX];
-        usec_t backup_at_usec;
+        usec_t backup_at_usec;  /* schedule: of the latest backup, 0: not known; download: end of the one above */
+        usec_t backup_begin_usec;       /* download */
         size_t index;           /* into a list of the policy */
+        size_t n_refused;       /* download: backups of this look that cannot be authorized … */
+        uint32_t refused_digest;        /* … and which, and why */
         char found[256];        /* what a read before the write showed, for the sentence afterwards */
+        CivilTime sent;         /* schedule: the trigger that this look has written */
+        CivilTime doubted;      /* schedule: the trigger that made it write; year 0: none */
         Failure write_failure;  /* of the last write, when it had one */
 } Look;
 
@@ -85,9 +93,9 @@ typedef struct Decision {
         Verdict verdict;        /* DONE */
         usec_t wait_usec;       /* DONE: look again after this at the latest (the poll is the cap); ASK_LATER: wait */
         bool waiting;           /* DONE: a write has not shown its effect yet, or may not be made yet: --once ends here */
+        bool retry;             /* DONE: worth another look soon, with the engine's back-off */
         bool state_changed;     /* memory must be stored */
         unsigned learned_readings;      /* lock: set of readings that the endpoint has now shown; 0: nothing new */
-        bool unlearn_readings;  /* lock: what was learned there is disproved */
         Freeze freeze;
         GrantRecord grant;      /* together with the answer that is being handled */
         size_t n_sayings;
@@ -112,3 +120,19 @@ uint32_t digest_text(const char *s);    /* FNV-1a, for news only, never for iden
 /* How long a change may take to show in a read: reads back after 0, 1 and 5 seconds; picked, not measured. */
 #define READ_BACK_MAX 3
 usec_t read_back_wait_usec(int n_reads_back);
+
+/* Asks for another read back, after its wait. Returns false once there were READ_BACK_MAX of them in this look. */
+bool decision_read_back(Decision *d, Look *look, Call call);
+
+/* Can the very same request work a little later, without anybody doing anything about it here? */
+bool failure_passes(FailureClass c);
+
+/* Verdict after a write that failed: violated. What passes by itself is waited for, anything else is said: "<what>: <cloud's words>". */
+void decision_write_failed(Decision *d, const Failure *f, usec_t poll_usec, const char *what);
+
+/* Verdict after a write that no read back has shown: accepted without effect, or failed with look->write_failure. */
+void decision_not_shown(Decision *d, const Look *look, usec_t poll_usec, const char *what, const char *shown);
+
+/* The cloud's words in a sentence of ours: in quotes, cut, control characters replaced; NULL is empty. Returns @buf. */
+#define QUOTED_MAX 200
+char *quote(const char *s, char buf[static QUOTED_MAX]);

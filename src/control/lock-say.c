@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "control/lock-internal.h"
+
+/*
+ * Verdicts on a lock, and what is said with them.
+ */
+
+static uint32_t digest_usec(usec_t usec) {
+        char text[TIME_TEXT_MAX];
+
+        return digest_text(rfc3339_format(usec, text));
+}
+
+void lock_say_lapsed(const LockView *v, Decision *d) {
+        char end[TIME_TEXT_MAX];
+        usec_t ended = v->end_usec > 0 ? v->end_usec : v->memory->end_usec;
+        Saying *say;
+
+        say = decision_say(d, EVENT_LOCK_LAPSED, SAID_LOCK_LAPSED, digest_usec(ended),
+                           "the compliance lock ended at %s: its backups can be deleted by whoever may", rfc3339_format(ended, end));
+        say->lock_end_usec = ended;
+}
+
+/* Under half of renew_before is left, and nothing has helped. */
+void lock_say_expiring(const LockView *v, Decision *d, const char *why) {
+        char end[TIME_TEXT_MAX], remains[TIME_TEXT_MAX];
+        Saying *say;
+
+        if (!v->running || v->remaining_usec >= v->policy->renew_before_usec / 2)
+                return;
+
+        say = decision_say(d, EVENT_LOCK_EXPIRING, SAID_LOCK_EXPIRING, digest_usec(v->end_usec),
+                           "the compliance lock ends in %s, at %s, and could not be extended: %s",
+                           duration_format_human(v->remaining_usec, remains), rfc3339_format(v->end_usec, end), why);
+        say->lock_end_usec = v->end_usec;
+}
+
+void lock_say_drift(const Situation *s, const LockView *v, Decision *d) {
+        char end[TIME_TEXT_MAX], remains[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
+        Saying *say;
+
+        if (s->look->routine)
+                return;
+
+        if (!v->running) {
+                (void) decision_say(d, EVENT_DRIFT, SAID_DRIFT, 1, "no compliance lock is in force, expected one of %lld days",
+                                    (long long) v->policy->retention_days);
+                return;
+        }
+
+        say = decision_say(d, EVENT_DRIFT, SAID_DRIFT, digest_usec(v->end_usec),
+                           "the compliance lock ends in %s, at %s, expected at least %s to remain",
+                           duration_format_human(v->remaining_usec, remains), rfc3339_format(v->end_usec, end),
+                           duration_format_human(v->policy->renew_before_usec, wanted));
+        say->lock_end_usec = v->end_usec;
+}
+
+void lock_say_confirmed(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+        char end[TIME_TEXT_MAX];
+        bool enabled = ruling->action == LOCK_ENABLE;
+        Saying *say;
+
+        say = decision_say(d, enabled ? EVENT_LOCK_ENABLED : EVENT_LOCK_EXTENDED, -1, 0, "the compliance lock %s, it ends at %s",
+                           enabled ? "was enabled" : "was extended", rfc3339_format(v->end_usec, end));
+        say->lock_end_usec = v->end_usec;
+        if (s->look->wrote)
+                memcpy(say->request_id, s->look->request_id, sizeof(say->request_id));
+}
+
+void lock_say_frozen(const Situation *s, Decision *d) {
+        (void) decision_say(d, EVENT_LOCK_FROZEN, SAID_LOCK_REFUSED, digest_text(s->endpoint->frozen_why),
+                            "lock writes to this endpoint are frozen: %s; an administrator must look and say: holdfastctl thaw",
+                            s->endpoint->frozen_why);
+}
+
+/* --- Verdicts ----------------------------------------------------------------------------------------------------- */
+
+/* When to look again at a lock that is long enough: at the poll, or when it falls below renew_before. */
+usec_t lock_wait_compliant(const LockView *v) {
+        usec_t left = usec_sub(v->remaining_usec, v->policy->renew_before_usec);
+
+        return MIN(v->policy->poll_usec, usec_add(left, USEC_PER_SEC));
+}
+
+void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const char *why) {
+        if (!v->running && v->memory->seen && v->memory->end_usec > 0)
+                lock_say_lapsed(v, d);
+        lock_say_expiring(v, d, why);
+        decision_done(d, VERDICT_VIOLATED, MIN(wait_usec, v->policy->poll_usec), "%s", why);
+}
+
+void lock_done_refused(const Situation *s, const LockView *v, Decision *d, const char *why) {
+        (void) decision_say(d, EVENT_LOCK_REFUSED, SAID_LOCK_REFUSED, digest_text(why), "the compliance lock is not %s: %s",
+                            v->running ? "extended" : "enabled", why);
+        lock_done_violated(v, d, v->policy->poll_usec, why);
+}
+
+/* The lock is long enough. Is there something for it to protect? */
+void lock_done_compliant(const Situation *s, const LockView *v, Decision *d) {
+        char end[TIME_TEXT_MAX];
+
+        if (v->policy->require_manual_backup_usec != USEC_INFINITY) {
+                s->look->phase = LOCK_PHASE_BACKUPS;
+                s->look->offset = 0;
+                decision_ask(d, CALL_TAURUSDB_BACKUPS);
+                return;
+        }
+
+        decision_done(d, VERDICT_COMPLIANT, lock_wait_compliant(v), "locked until %s", rfc3339_format(v->end_usec, end));
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "control/lock-internal.h"
+
+/*
+ * Writing to a lock: which request may be sent, and what its answer means.
+ */
+
+unsigned lock_stated_reading(Extension e) {
+        switch (e) {
+        case EXTENSION_FROM_START:
+                return 1u << READING_FROM_START;
+        case EXTENSION_FROM_NOW:
+                return 1u << READING_FROM_NOW;
+        case EXTENSION_ADDED:
+                return 1u << READING_ADDED;
+        case EXTENSION_AUTO:
+        case EXTENSION__MAX:
+                break;
+        }
+
+        return 0;
+}
+
+/* What the endpoint is known for, with what this very step has learned. */
+static unsigned learned_readings(const Situation *s, const Decision *d) {
+        return d->learned_readings ? d->learned_readings : s->endpoint->readings;
+}
+
+static void ask_write(const Situation *s, const LockView *v, LockAction action, int64_t days, usec_t expected_end_usec,
+                      unsigned readings, Decision *d) {
+        LockIntent intent = {
+                .action = action,
+                .days = days,
+                .outcome = INTENT_OPEN,
+                .sent_at_usec = v->now_usec,
+                .start_before_usec = v->facts ? v->facts->start_usec : v->memory->start_usec,
+                .end_before_usec = v->end_usec,
+                .expected_end_usec = expected_end_usec,
+                .cap_at_usec = usec_add(v->now_usec, (usec_t) v->policy->max_retention_days * USEC_PER_DAY),
+                .readings = readings,
+        };
+
+        (void) lock_remember(v->memory, &intent);
+        if (action == LOCK_ENABLE)
+                v->memory->enabled_at_usec = v->now_usec;
+
+        d->next = NEXT_ASK_STORED;
+        d->state_changed = true;
+        d->ask = (Ask) { .call = CALL_LOCK_SET, .lock_set = { .action = action, .days = days } };
+        s->look->phase = LOCK_PHASE_WRITE;
+        s->look->n_writes++;
+}
+
+static void plan_enable(const Situation *s, const LockView *v, Decision *d) {
+        const LockPolicy *p = v->policy;
+        char why[256];
+
+        if (p->retention_days > s->limit_retention_days || p->retention_days > p->max_retention_days) {
+                (void) snprintf(why, sizeof(why), "%lld days are more than the cap of %lld days allows", (long long) p->retention_days,
+                                (long long) MIN(p->max_retention_days, s->limit_retention_days));
+                lock_done_refused(s, v, d, why);
+                return;
+        }
+
+        if (s->new_locks_left == 0) {
+                (void) snprintf(why, sizeof(why), "limits.new_locks_per_day: %u locks were enabled within 24 hours",
+                                s->new_locks_per_day);
+                lock_done_refused(s, v, d, why);
+                return;
+        }
+
+        ask_write(s, v, LOCK_ENABLE, p->retention_days,
+                  usec_add(v->now_usec, (usec_t) p->retention_days * USEC_PER_DAY), READINGS_ALL, d);
+}
+
+/* Every reading was tried, and nothing helped. */
+void lock_done_exhausted(const Situation *s, const LockView *v, Decision *d) {
+        static const char why[] = "the cloud lets the lock's end as it is, whatever is asked for";
+        const Failure *f = &s->look->write_failure;
+        Saying *say;
+
+        say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_text(f->code),
+                           "the compliance lock could not be %s: %s%s%s", v->running ? "extended" : "enabled",
+                           f->message[0] ? f->message : why, f->code[0] ? ", " : "", f->code);
+        saying_set_failure(say, f);
+
+        v->memory->struck = 0;  /* the next poll begins a new climb */
+        d->state_changed = true;
+        lock_done_violated(v, d, v->policy->poll_usec, f->message[0] ? f->message : why);
+}
+
+unsigned lock_certain_reading(const Situation *s) {
+        unsigned readings = s->endpoint->readings;
+
+        return readings && (readings & (readings - 1)) == 0 ? readings : 0;
+}
+
+/* Readings to reckon a request for: as the policy states, as was learned, else all, less those that this climb has disproved. */
+unsigned lock_candidate_readings(const Situation *s, const Decision *d) {
+        unsigned stated = lock_stated_reading(s->instance->lock->extension);
+        unsigned learned = learned_readings(s, d);
+
+        return (stated ? stated : learned ? learned : READINGS_ALL) & ~s->state->lock.struck;
+}
+
+/* Asks for the extension, if there is one that may be sent. */
+LockPlanResult lock_try_extend(const Situation *s, const LockView *v, Decision *d) {
+        const LockPolicy *p = v->policy;
+        unsigned candidates = lock_candidate_readings(s, d);
+        LockPlanInput in = {
+                .times = {
+                        .start_usec = v->facts ? v->facts->start_usec : v->memory->start_usec,
+                        .end_usec = v->end_usec,
+                        .now_usec = v->now_usec,
+                },
+                .readings = candidates,
+                .possible = candidates | learned_readings(s, d),        /* what was proved holds, whatever the policy states */
+                .retention_days = p->retention_days,
+                .max_retention_days = MIN(p->max_retention_days, s->limit_retention_days),
+                /* Counted from the start, the days of an old lock grow past any limit, though little of it remains: that is fine where the
+                 * reading is certain, and only there. The end is limited in any case. */
+                .limit_days = lock_stated_reading(p->extension) || lock_certain_reading(s) ? LOCK_DAYS_MAX : s->limit_retention_days,
+        };
+        LockPlan plan;
+
+        lock_plan_extension(&in, &plan);
+        if (plan.result == LOCK_PLAN_SEND)
+                ask_write(s, v, LOCK_EXTEND, plan.days, plan.expected_end_usec, in.possible, d);
+
+        return plan.result;
+}
+
+static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
+        char why[256];
+
+        if (lock_candidate_readings(s, d) == 0) {
+                lock_done_exhausted(s, v, d);
+                return;
+        }
+
+        switch (lock_try_extend(s, v, d)) {
+        case LOCK_PLAN_SEND:
+                return;
+        case LOCK_PLAN_CAP:
+                (void) snprintf(why, sizeof(why), "any request that helps could carry it past the cap of %lld days from now",
+                                (long long) MIN(v->policy->max_retention_days, s->limit_retention_days));
+                break;
+        case LOCK_PLAN_LIMIT:
+                (void) snprintf(why, sizeof(why), "the period that would be needed is over the limit of %lld days",
+                                (long long) MIN(s->limit_retention_days, (int64_t) LOCK_DAYS_MAX));
+                break;
+        case LOCK_PLAN_BLIND:
+                (void) snprintf(why, sizeof(why), "the cloud does not say what the %s reading has to be reckoned from",
+                                extension_to_string(v->policy->extension));
+                break;
+        }
+
+        lock_done_refused(s, v, d, why);
+}
+
+/* The lock needs a write: may one be made, and which? */
+void lock_plan_write(const Situation *s, const LockView *v, Decision *d) {
+        lock_say_drift(s, v, d);
+
+        if (!s->enforce) {
+                lock_done_violated(v, d, v->policy->poll_usec, "observe mode: nothing is changed");
+                return;
+        }
+
+        if (s->endpoint->frozen) {
+                lock_say_frozen(s, d);
+                lock_done_violated(v, d, v->policy->poll_usec, "lock writes to this endpoint are frozen");
+                return;
+        }
+
+        if (!v->clock_agreed) {
+                lock_done_violated(v, d, v->policy->poll_usec,
+                              "this host's clock and the cloud's differ by more than 15 minutes, or the cloud names no time");
+                d->waiting = true;
+                return;
+        }
+
+        if (s->look->lost) {
+                lock_done_violated(v, d, v->policy->poll_usec, "the last request had no answer and no effect");
+                d->waiting = d->retry = true;
+                return;
+        }
+
+        if (s->look->n_writes >= LOCK_WRITES_MAX) {
+                lock_done_exhausted(s, v, d);
+                return;
+        }
+
+        /* A lock that ran out is enabled anew; where the cloud refuses that, extending is the other reading. */
+        if (!v->running && !(s->look->enable_refused && v->end_usec > 0))
+                plan_enable(s, v, d);
+        else
+                plan_extend(s, v, d);
+}
+
+/* --- The answer --------------------------------------------------------------------------------------------------- */
+
+static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d) {
+        const Failure *f = s->failure;
+        LockView v = {
+                .policy = s->instance->lock,
+                .memory = &s->state->lock,
+                .end_usec = intent->end_before_usec,
+                .now_usec = s->now_usec,
+        };
+        bool enable = intent->action == LOCK_ENABLE, transient;
+        Saying *say;
+
+        v.running = v.end_usec > v.now_usec;
+        v.remaining_usec = usec_sub(v.end_usec, v.now_usec);
+        s->look->write_failure = *f;
+        d->state_changed = true;
+
+        /* Carried out or not: the lock says so, and nothing else is done before it is asked. */
+        if (f->maybe_done) {
+                intent->outcome = INTENT_LOST;
+                s->look->lost = true;
+                s->look->phase = LOCK_PHASE_READ;
+                decision_ask(d, CALL_LOCK_GET);
+                return;
+        }
+
+        if (enable)
+                v.memory->enabled_at_usec = 0;  /* does not count for new_locks_per_day */
+
+        /* A definite no to what was asked disproves the readings under which it was a fair request; on to the next one. */
+        if (f->class == FAILURE_BAD_REQUEST) {
+                intent->outcome = INTENT_REFUSED;
+                s->look->enable_refused |= enable;
+                if (enable ? v.end_usec > 0 : lock_strike(v.memory, intent, lock_certain_reading(s))) {
+                        s->look->phase = LOCK_PHASE_READ;
+                        decision_ask(d, CALL_LOCK_GET);
+                        return;
+                }
+        } else
+                lock_take_back(v.memory);
+
+        transient = f->class == FAILURE_TRANSPORT || f->class == FAILURE_THROTTLED || f->class == FAILURE_BUSY ||
+                f->class == FAILURE_SERVER || f->class == FAILURE_CREDENTIALS || f->class == FAILURE_WITHHELD;
+        if (!transient) {
+                say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_text(f->code),
+                                   "the compliance lock could not be %s: %s", enable ? "enabled" : "extended", f->message);
+                saying_set_failure(say, f);
+        }
+
+        lock_done_violated(&v, d, v.policy->poll_usec, f->message);
+        d->waiting = transient;
+}
+
+void lock_on_written(const Situation *s, Decision *d) {
+        LockMemory *m = &s->state->lock;
+        LockIntent *intent;
+
+        assert(m->n_intents > 0);
+        intent = &m->intents[m->n_intents - 1];
+
+        if (s->failure) {
+                on_write_failed(s, intent, d);
+                return;
+        }
+
+        /* A 200 whose body is not the documented one is no definite answer. */
+        intent->outcome = s->answer->lock_accepted ? INTENT_ACCEPTED : INTENT_LOST;
+        s->look->wrote = s->answer->lock_accepted;
+        s->look->lost = !s->answer->lock_accepted;
+        s->look->n_reads_back = 0;
+        memcpy(s->look->request_id, s->answer->request_id, sizeof(s->look->request_id));
+        s->look->write_failure = (Failure) {};
+        s->look->phase = LOCK_PHASE_READ;
+        d->state_changed = true;
+        decision_ask(d, CALL_LOCK_GET);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "control/lock-internal.h"
+
+/*
+ * Control "lock": a compliance lock is enabled where there is none, and extended before less than renew_before of it remains. It can be
+ * neither shortened nor removed afterwards, by anyone, so a write is only ever decided on a read that has just come, by the clock of the
+ * cloud, after the intent was stored.
+ *
+ * One look: read → judge what earlier requests did → compliant? → plan → store the intent → write → read back → judge …
+ */
+
+/* Where the cloud's clock and ours differ by more, one of them is broken, and no lock is written (PRODUCT, the irrevocable one, 6). The
+ * gateway refuses signatures at the same distance (API Request Signing Guide). */
+#define LOCK_SKEW_MAX_USEC (15 * USEC_PER_MINUTE)
+
+/* A lock that ends earlier than it did is read once more after this before it is believed: a replica may lag. Picked. */
+#define LOCK_CONFIRM_USEC (2 * USEC_PER_SEC)
+
+static bool clocks_agree(const Situation *s, usec_t date_usec) {
+        return date_usec > 0 && usec_diff(date_usec, s->now_usec) <= LOCK_SKEW_MAX_USEC;
+}
+
+static void freeze(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+        char was[TIME_TEXT_MAX], is[TIME_TEXT_MAX];
+        Saying *say;
+
+        d->freeze.freeze = true;
+        rfc3339_format(v->end_usec, is);
+
+        if (ruling->judgement == LOCK_JUDGED_SHORTER)
+                (void) snprintf(d->freeze.why, sizeof(d->freeze.why), "the lock of %s ended at %s and now reads %s%s",
+                                s->instance->name, rfc3339_format(v->memory->end_usec, was),
+                                v->end_usec > 0 ? "as ending at " : "as not enabled", v->end_usec > 0 ? is : "");
+        else if (ruling->judgement == LOCK_JUDGED_PAST_CAP)
+                (void) snprintf(d->freeze.why, sizeof(d->freeze.why), "the lock of %s reads as ending at %s, past the cap %s",
+                                s->instance->name, is, rfc3339_format(ruling->intent->cap_at_usec, was));
+        else
+                (void) snprintf(d->freeze.why, sizeof(d->freeze.why),
+                                "the lock of %s reads as ending at %s after %s by %lld days: no reading explains that", s->instance->name,
+                                is, lock_action_to_string(ruling->action), (long long) ruling->intent->days);
+
+        say = decision_say(d, EVENT_LOCK_FROZEN, SAID_LOCK_REFUSED, digest_text(d->freeze.why),
+                           "%s; all lock writes to this endpoint stop until an administrator says: holdfastctl thaw", d->freeze.why);
+        say->lock_end_usec = v->end_usec;
+
+        /* From here on this is what the lock is: a thaw must not freeze again at once. */
+        v->memory->seen = true;
+        v->memory->start_usec = v->facts->start_usec;
+        v->memory->end_usec = v->end_usec;
+        v->memory->struck = 0;
+        v->memory->n_intents = 0;
+        d->state_changed = true;
+        lock_done_violated(v, d, v->policy->poll_usec, "lock writes to this endpoint are frozen");
+}
+
+static void learn(const Situation *s, const LockRuling *ruling, Decision *d) {
+        unsigned known = s->endpoint->readings, now;
+
+        if (ruling->action != LOCK_EXTEND || ruling->matched == 0)
+                return;
+
+        now = known ? known & ruling->matched : ruling->matched;
+        if (now == 0)
+                now = ruling->matched;  /* the cloud has changed its ways: what it does now counts */
+        if (now != known && now != READINGS_ALL)
+                d->learned_readings = now;
+}
+
+static void remember_read(const LockView *v, Decision *d) {
+        LockMemory *m = v->memory;
+
+        if (v->facts->presence != LOCK_HELD)
+                return;         /* the end of a lock that is gone stays known: it lapsed */
+
+        if (!m->seen || m->end_usec != v->facts->end_usec || m->start_usec != v->facts->start_usec) {
+                m->seen = true;
+                m->start_usec = v->facts->start_usec;
+                m->end_usec = v->facts->end_usec;
+                d->state_changed = true;
+        }
+}
+
+/* A request is out whose effect does not show yet. */
+static void done_pending(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+        usec_t wait = usec_sub(ruling->settled_at_usec, v->now_usec);
+
+        /* Most clouds are only seconds slow. */
+        if (s->look->wrote && ++s->look->n_reads_back < READ_BACK_MAX && read_back_wait_usec(s->look->n_reads_back) < wait) {
+                decision_ask(d, CALL_LOCK_GET);
+                d->next = NEXT_ASK_LATER;
+                d->wait_usec = read_back_wait_usec(s->look->n_reads_back);
+                return;
+        }
+
+        if (v->remaining_usec >= v->policy->renew_before_usec) {
+                lock_done_compliant(s, v, d);
+                return;
+        }
+
+        if (!s->look->wrote)
+                lock_say_drift(s, v, d);
+        lock_done_violated(v, d, usec_add(wait, USEC_PER_SEC),
+                      "a request to the cloud does not show its effect yet: it may only be slow");
+        d->waiting = true;
+}
+
+static LockView view_read(const Situation *s) {
+        const LockFacts *f = &s->answer->lock;
+        LockView v = {
+                .policy = s->instance->lock,
+                .memory = &s->state->lock,
+                .facts = f,
+                .now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->now_usec,
+                .clock_agreed = clocks_agree(s, s->answer->date_usec),
+        };
+
+        v.end_usec = f->presence == LOCK_HELD ? f->end_usec : 0;
+        v.running = v.end_usec > v.now_usec;
+        v.remaining_usec = usec_sub(v.end_usec, v.now_usec);
+        return v;
+}
+
+/* Acts on what the read says of earlier requests. Returns true if the look goes on with the lock as it is. */
+static bool take_ruling(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+        switch (ruling->judgement) {
+        case LOCK_JUDGED_SHORTER:
+                if (s->look->short_end_usec == 0) {
+                        s->look->short_end_usec = MAX(v->end_usec, (usec_t) 1);
+                        decision_ask(d, CALL_LOCK_GET);
+                        d->next = NEXT_ASK_LATER;
+                        d->wait_usec = LOCK_CONFIRM_USEC;
+                        return false;
+                }
+                freeze(s, v, ruling, d);
+                return false;
+        case LOCK_JUDGED_PAST_CAP:
+        case LOCK_JUDGED_ODD:
+                freeze(s, v, ruling, d);
+                return false;
+        case LOCK_JUDGED_PENDING:
+                done_pending(s, v, ruling, d);
+                return false;
+        case LOCK_JUDGED_CONFIRMED:
+                learn(s, ruling, d);
+                lock_say_confirmed(s, v, ruling, d);
+                s->look->climbing = s->look->wrote;
+                break;
+        case LOCK_JUDGED_VOID:
+                s->look->climbing = false;
+                /* The same request is not made again before the next poll. */
+                if (s->look->wrote && ruling->baffling) {
+                        lock_done_exhausted(s, v, d);
+                        return false;
+                }
+                break;
+        case LOCK_JUDGED_FOREIGN:
+                s->look->climbing = false;
+                break;
+        case LOCK_JUDGED_QUIET:
+                return true;
+        }
+
+        s->look->wrote = false;
+        s->look->n_reads_back = 0;
+        d->state_changed = true;
+        return true;
+}
+
+/* A step reckoned for another reading than the true one may fall short of the target: go on, if it can be done. */
+static bool climb_on(const Situation *s, const LockView *v, Decision *d) {
+        usec_t target_usec = (usec_t) v->policy->retention_days * USEC_PER_DAY;
+
+        if (!s->look->climbing || usec_add(v->remaining_usec, LOCK_TARGET_SLACK_USEC) >= target_usec)
+                return false;
+        if (!s->enforce || s->endpoint->frozen || !v->clock_agreed || s->look->n_writes >= LOCK_WRITES_MAX)
+                return false;
+
+        return lock_try_extend(s, v, d) == LOCK_PLAN_SEND;
+}
+
+/* A lock that its owner extended by hand may end as late as they please; on a frozen endpoint it is taken for what froze it. */
+static bool past_cap(const Situation *s, const LockView *v) {
+        return v->remaining_usec > (usec_t) MIN(v->policy->max_retention_days, s->limit_retention_days) * USEC_PER_DAY + USEC_PER_DAY;
+}
+
+static void on_lock_read(const Situation *s, Decision *d) {
+        LockView v = view_read(s);
+        LockRuling ruling;
+
+        /* A reply that says nothing about a lock that must still run is no proof that it is gone. */
+        if (v.facts->presence == LOCK_NONE && !v.facts->explicit_none && v.memory->seen && v.memory->end_usec > v.now_usec) {
+                char end[TIME_TEXT_MAX];
+
+                decision_unknown(d, "the reply does not mention the lock, which was read before as lasting until %s",
+                                 rfc3339_format(v.memory->end_usec, end));
+                return;
+        }
+
+        lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, lock_certain_reading(s),
+                   &ruling);
+        if (!take_ruling(s, &v, &ruling, d))
+                return;
+
+        remember_read(&v, d);
+        lock_forget_old(v.memory, v.now_usec);
+
+        if (s->endpoint->frozen && past_cap(s, &v)) {
+                lock_say_frozen(s, d);
+                lock_done_violated(&v, d, v.policy->poll_usec, "it ends past the cap, and lock writes to this endpoint are frozen");
+                return;
+        }
+
+        if (v.remaining_usec >= v.policy->renew_before_usec) {
+                if (!climb_on(s, &v, d))
+                        lock_done_compliant(s, &v, d);
+                return;
+        }
+
+        /* A renewal in time is no drift: the lock is due, as was planned. */
+        if (s->state->verdict == VERDICT_COMPLIANT && v.running &&
+            usec_add(v.remaining_usec, 2 * v.policy->poll_usec) >= v.policy->renew_before_usec)
+                s->look->routine = true;
+
+        lock_plan_write(s, &v, d);
+}
+
+/* --- Not reading -------------------------------------------------------------------------------------------------- */
+
+/* The end to reckon with while the lock can't be read: as it was last read, or as the last request should have left it. */
+static usec_t assumed_end(const LockMemory *m) {
+        usec_t end_usec = m->seen ? m->end_usec : 0;
+
+        for (size_t k = 0; k < m->n_intents; k++)
+                if (lock_intent_outstanding(&m->intents[k]))
+                        end_usec = MAX(end_usec, m->intents[k].expected_end_usec);
+
+        return end_usec;
+}
+
+/* The lock can't be read back here at all. Only the owner's word on the reading allows an extension then (PRODUCT, the irrevocable
+ * one, 3). Returns true if one was asked for. */
+static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
+        bool due = v->remaining_usec < v->policy->renew_before_usec;
+
+        if (!due || !s->enforce || s->endpoint->frozen)
+                return false;
+
+        if (lock_stated_reading(v->policy->extension) == 0) {
+                (void) decision_say(d, EVENT_LOCK_REFUSED, SAID_LOCK_REFUSED, 1,
+                                    "the compliance lock cannot be read here, and the policy does not state what an extension counts from "
+                                    "(lock.extension): nothing is sent");
+                return false;
+        }
+
+        if (!v->clock_agreed)
+                return false;
+
+        if (lock_candidate_readings(s, d) != 0 && lock_try_extend(s, v, d) == LOCK_PLAN_SEND)
+                return true;
+
+        s->state->lock.struck = 0;
+        d->state_changed = true;
+        (void) decision_say(d, EVENT_LOCK_REFUSED, SAID_LOCK_REFUSED, 2,
+                            "the compliance lock cannot be read here, and cannot be extended unread as the policy states (%s)",
+                            extension_to_string(v->policy->extension));
+        return false;
+}
+
+static void on_read_failed(const Situation *s, Decision *d) {
+        const Failure *f = s->failure;
+        LockView v = {
+                .policy = s->instance->lock,
+                .memory = &s->state->lock,
+                .now_usec = f->date_usec > 0 ? f->date_usec : s->now_usec,
+                .clock_agreed = clocks_agree(s, f->date_usec),
+        };
+
+        v.end_usec = assumed_end(v.memory);
+        v.running = v.end_usec > v.now_usec;
+        v.remaining_usec = usec_sub(v.end_usec, v.now_usec);
+
+        if ((f->class == FAILURE_NOT_PERMITTED || f->class == FAILURE_NOT_OFFERED) && extend_unread(s, &v, d))
+                return;
+
+        if (!v.running && v.memory->seen)
+                lock_say_lapsed(&v, d);
+        lock_say_expiring(&v, d, f->message);
+        decision_unknown(d, "the compliance lock could not be read: %s", f->message);
+}
+
+/* --- Something to protect ----------------------------------------------------------------------------------------- */
+
+static void on_backups(const Situation *s, Decision *d) {
+        const LockPolicy *p = s->instance->lock;
+        const BackupPage *page;
+        usec_t now_usec, oldest_usec;
+        char age[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
+        LockView v = { .policy = p, .memory = &s->state->lock, .end_usec = s->state->lock.end_usec };
+
+        if (s->failure) {
+                decision_unknown(d, "the backups that the lock should protect could not be listed: %s", s->failure->message);
+                return;
+        }
+
+        page = &s->answer->backups;
+        now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->now_usec;
+        oldest_usec = usec_sub(now_usec, p->require_manual_backup_usec);
+        v.remaining_usec = usec_sub(v.end_usec, now_usec);
+
+        for (size_t i = 0; i < page->n_items; i++) {
+                const BackupFacts *b = &page->items[i];
+
+                if (b->status == BACKUP_COMPLETED && b->manual && b->of_instance && b->end_usec >= oldest_usec) {
+                        decision_done(d, VERDICT_COMPLIANT, lock_wait_compliant(&v), "locked until %s, with manual backup %s",
+                                      rfc3339_format(v.end_usec, end), b->id);
+                        return;
+                }
+        }
+
+        s->look->offset += BACKUP_PAGE_LIMIT;
+        if (page->n_items > 0 && (page->total < 0 ? page->n_items >= BACKUP_PAGE_LIMIT : s->look->offset < page->total) &&
+            s->look->offset < BACKUP_PAGE_LIMIT * BACKUP_PAGE_MAX) {
+                decision_ask(d, CALL_TAURUSDB_BACKUPS);
+                d->ask.backups.offset = s->look->offset;
+                return;
+        }
+
+        (void) decision_say(d, EVENT_LOCK_EMPTY, SAID_LOCK_EMPTY, 1,
+                            "the compliance lock has nothing to protect: no completed manual backup is younger than %s",
+                            duration_format_human(p->require_manual_backup_usec, age));
+        decision_done(d, VERDICT_VIOLATED, lock_wait_compliant(&v), "locked until %s, but no manual backup is younger than %s",
+                      rfc3339_format(v.end_usec, end), age);
+}
+
+void lock_step(const Situation *s, Decision *ret) {
+        assert(s);
+        assert(s->instance->lock);
+        assert(ret);
+
+        switch (s->look->phase) {
+        case LOCK_PHASE_START:
+                s->look->phase = LOCK_PHASE_READ;
+                decision_ask(ret, CALL_LOCK_GET);
+                return;
+        case LOCK_PHASE_READ:
+                if (s->failure)
+                        on_read_failed(s, ret);
+                else
+                        on_lock_read(s, ret);
+                return;
+        case LOCK_PHASE_WRITE:
+                lock_on_written(s, ret);
+                return;
+        case LOCK_PHASE_BACKUPS:
+                on_backups(s, ret);
+                return;
+        default:
+                assert(false);
+        }
+}
