@@ -14,24 +14,29 @@ typedef struct Transport Transport;
 
 typedef struct TransportOptions {
         const char *ca_file;            /* NULL: the system's */
-        const char *proxy;              /* NULL: none; never taken from the environment */
-        usec_t connect_timeout_usec, timeout_usec;
-        unsigned max_connections;       /* per origin */
+        const char *proxy;              /* NULL or empty: none; never taken from the environment; loopback and metadata go without */
+        usec_t connect_timeout_usec, timeout_usec;      /* 0: 5 s and 30 s */
+        unsigned max_connections;       /* per origin; 0: 16 */
 } TransportOptions;
 
 /* Called once for each request sent, from the event loop, never from within transport_send(). @reply is the callee's to read, not
- * to keep. */
+ * to keep (what it takes with STEAL() is its own). It may send and reconfigure, but not free the transport. */
 typedef void (*TransportDone)(void *userdata, uint64_t cookie, HttpReply *reply);
 
 /**
  * transport_new() - bring up libcurl on an event loop
+ * @options:    copied
+ *
+ * From here on the process ignores SIGPIPE.
+ *
  * Return: 0; -ENOENT or -EACCES if ca_file cannot be read; -errno.
  */
 int transport_new(sd_event *event, const TransportOptions *options, TransportDone done, void *userdata, Transport **ret);
 Transport *transport_free(Transport *t);        /* running exchanges are dropped without a call */
 DEFINE_CLEANUP(Transport *, transport_free)
 
-/* Settings changed: running exchanges end under the old ones. */
+/* Settings changed: running exchanges end under the old ones, and no connection made under them serves a later request; a changed
+ * file of certificates is read anew. On failure (as transport_new()) the old settings stay. */
 int transport_reconfigure(Transport *t, const TransportOptions *options);
 
 /**
@@ -39,7 +44,12 @@ int transport_reconfigure(Transport *t, const TransportOptions *options);
  * @request:    taken (left zeroed) on success, untouched on failure
  * @cookie:     handed to the callback
  *
- * Refuses plain http but for loopback and the metadata address. Return: 0; -EPROTONOSUPPORT for such; -ENOMEM; -errno.
+ * On the wire are the request's headers and none else but Host, User-Agent (each unless given) and Content-Length; path and query go
+ * byte by byte as they are. A redirect is not followed, but handed over like any reply. A GET is sent again when a kept connection
+ * turns out to be dead; a POST or PUT is sent at most once, on a new connection.
+ *
+ * Refuses plain http but for loopback and the metadata address. Return: 0; -EPROTONOSUPPORT for such; -EINVAL for what could not go
+ * on the wire as it is (control characters, a GET with a body, an origin with a path); -E2BIG; -ENOMEM; -errno.
  */
 int transport_send(Transport *t, HttpRequest *request, uint64_t cookie);
 
