@@ -16,9 +16,11 @@ typedef struct Store Store;
  * @ret_set_aside: new text when a broken database was found: the name it was given (free with free()); else NULL. May be NULL.
  *
  * A file that is no database, fails its integrity check, or has a schema from the future is renamed (with its -wal and -shm) to
- * "holdfast.db.broken-<n>" and a fresh one is made. A second process on the same folder is refused.
+ * "holdfast.db.broken-<n>" and a fresh one is made; so is an empty file, which this module never makes, and a -wal without its
+ * database. A medium that fails (-EIO, -EACCES, -EROFS, -ENOSPC) is no broken database. A second process on the same folder is refused;
+ * readers such as sqlite3(1) are not. The database is a plain file: -ELOOP for a link, -EISDIR for a folder.
  *
- * Return: 0; -EBUSY if another process has it; -errno.
+ * Return: 0; -EBUSY if another process has it; -EOPNOTSUPP if the file system cannot hold a write-ahead log; -errno.
  */
 int store_open(const char *dir, Store **ret, char **ret_set_aside);
 Store *store_free(Store *s);            /* commits nothing */
@@ -28,13 +30,28 @@ DEFINE_CLEANUP(Store *, store_free)
  * The callback's negative return ends it. */
 int store_load(Store *s, int (*on_record)(void *userdata, const StateRecord *record), void *userdata, size_t *ret_skipped);
 
-/* Joins the open transaction (opens one). Return: 0; -ENOSPC, -EROFS, -EIO …: nothing of this record is in it. */
+/*
+ * Joins the open transaction (opens one). Points in time past INT64_MAX are stored as INT64_MAX. Evidence without an instance_id names no
+ * control; the service SERVICE__MAX is none.
+ *
+ * Return: 0; -EINVAL for a record that makes no sense; -ENOSPC, -EROFS, -EIO, -EBUSY …: nothing of this record is in it. If SQLite rolled
+ * back the records gathered before as well, the same error is returned by every put until store_commit() has returned it.
+ */
 int store_put(Store *s, const StateRecord *record);
 bool store_dirty(const Store *s);       /* is a transaction open? */
-int store_commit(Store *s);             /* durable on return 0; on failure rolled back */
 
-/* Takes back a freeze of every endpoint, or of @origin (holdfastctl thaw, also without a daemon). Return: how many, or -errno. */
+/*
+ * Durable on return 0, also when there was nothing to commit. On failure everything gathered is rolled back, and the next put begins
+ * anew: it works again when the disk does. What a failing disk took in nevertheless may turn up after a restart, as a whole.
+ * -ESTALE: the database was removed or replaced under its name; only a restart helps.
+ */
+int store_commit(Store *s);
+
+/*
+ * Takes back a freeze of every endpoint, or of @origin (holdfastctl thaw, also without a daemon), and forgets what was learned there.
+ * Joins the open transaction; where there is none, durable on return. Return: how many, or -errno.
+ */
 int store_thaw(Store *s, const char *origin);
 
-/* Drops evidence older than @before_usec. Return: rows, or -errno. */
+/* Drops evidence older than @before_usec. Transactions as store_thaw(). Return: rows, or -errno. */
 int store_prune(Store *s, usec_t before_usec);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define DATABASE_NAME "holdfast.db"
+#define DRAFT_NAME "holdfast.db.new"
+#define LOCK_NAME "holdfast.lock"
+#define FILE_MODE 0600          /* instance ids, bucket names and paths are nobody else's business */
+#define NAME_SIZE 64            /* bytes; holds "holdfast.db.broken-4294967295-journal" */
+
+/*
+ * The database and what SQLite keeps beside it. The database comes first: were its log renamed before it and the power lost, the
+ * next start would find a database that looks sound and is older than what was committed.
+ */
+static const char *const companions[] = { "", "-wal", "-shm", "-journal" };
+
+static int lock_take(int dir_fd) {
+        _cleanup_(close_fdp) int fd = -1;
+
+        fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, FILE_MODE);
+        if (fd < 0)
+                return -errno;
+
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno == EWOULDBLOCK)
+                        return -EBUSY;
+                if (errno != EINTR)
+                        return -errno;
+        }
+
+        return STEAL_FD(fd);
+}
+
+static char *path_join(const char *dir, const char *name) {
+        char *s;
+
+        return asprintf(&s, "%s/%s", dir, name) < 0 ? NULL : s;
+}
+
+int folder_open(const char *dir, Folder *ret) {
+        _cleanup_(close_fdp) int dir_fd = -1, lock_fd = -1;
+        _cleanup_(freep) char *path = NULL, *database_path = NULL, *draft_path = NULL;
+
+        assert(dir);
+        assert(ret);
+
+        /* Absolute, so that no folder's name can look like one of SQLite's special file names. */
+        path = realpath(dir, NULL);
+        if (!path)
+                return -errno;
+
+        dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir_fd < 0)
+                return -errno;
+
+        lock_fd = lock_take(dir_fd);
+        if (lock_fd < 0) {
+                int r = lock_fd;
+
+                lock_fd = -1;
+                return r;
+        }
+
+        database_path = path_join(path, DATABASE_NAME);
+        draft_path = path_join(path, DRAFT_NAME);
+        if (!database_path || !draft_path)
+                return -ENOMEM;
+
+        *ret = (Folder) {
+                .dir_fd = STEAL_FD(dir_fd),
+                .lock_fd = STEAL_FD(lock_fd),
+                .database_path = STEAL(database_path),
+                .draft_path = STEAL(draft_path),
+        };
+        return 0;
+}
+
+void folder_done(Folder *f) {
+        assert(f);
+
+        close_fdp(&f->lock_fd);
+        close_fdp(&f->dir_fd);
+        free(f->database_path);
+        free(f->draft_path);
+        *f = (Folder) FOLDER_NULL;
+}
+
+/* Return: 1 if the name is taken by anything at all, 0 if it is free, -errno. */
+static int name_exists(const Folder *f, const char *name, struct stat *ret) {
+        if (fstatat(f->dir_fd, name, ret, AT_SYMLINK_NOFOLLOW) >= 0)
+                return 1;
+
+        return errno == ENOENT ? 0 : -errno;
+}
+
+static int look_for_log(const Folder *f, FolderContent *ret) {
+        struct stat st;
+        int r;
+
+        r = name_exists(f, DATABASE_NAME "-wal", &st);
+        if (r < 0)
+                return r;
+
+        *ret = r > 0 && st.st_size > 0 ? FOLDER_REMAINS : FOLDER_EMPTY;
+        return 0;
+}
+
+int folder_look(const Folder *f, FolderContent *ret) {
+        struct stat st;
+        int r;
+
+        assert(f);
+        assert(ret);
+
+        r = name_exists(f, DATABASE_NAME, &st);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return look_for_log(f, ret);
+
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (S_ISLNK(st.st_mode))
+                return -ELOOP;  /* its companions would lie elsewhere, and could not be set aside together */
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+
+        /* SQLite would fall back to reading alone, and fail at the first write with less to say. It makes its log in the folder. */
+        if (faccessat(f->dir_fd, DATABASE_NAME, R_OK | W_OK, AT_EACCESS) < 0 ||
+            faccessat(f->dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return -errno;
+
+        *ret = st.st_size == 0 ? FOLDER_REMAINS : FOLDER_DATABASE;
+        return 0;
+}
+
+/* Is "holdfast.db.broken-<n>" free, with all its companions? Return: 1, 0 or -errno. */
+static int number_is_free(const Folder *f, unsigned n) {
+        for (size_t i = 0; i < N_ELEMENTS(companions); i++) {
+                char name[NAME_SIZE];
+                struct stat st;
+                int r;
+
+                (void) snprintf(name, sizeof(name), DATABASE_NAME ".broken-%u%s", n, companions[i]);
+                r = name_exists(f, name, &st);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
+
+        return 1;
+}
+
+static int rename_all(const Folder *f, unsigned n) {
+        for (size_t i = 0; i < N_ELEMENTS(companions); i++) {
+                char from[NAME_SIZE], to[NAME_SIZE];
+
+                (void) snprintf(from, sizeof(from), DATABASE_NAME "%s", companions[i]);
+                (void) snprintf(to, sizeof(to), DATABASE_NAME ".broken-%u%s", n, companions[i]);
+                if (renameat(f->dir_fd, from, f->dir_fd, to) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+
+        return fsync(f->dir_fd) < 0 ? -errno : 0;
+}
+
+int folder_set_aside(const Folder *f, char **ret_name) {
+        _cleanup_(freep) char *name = NULL;
+        int r;
+
+        assert(f);
+        assert(ret_name);
+
+        /* The lock is ours: nobody takes the number between looking and renaming. */
+        for (unsigned n = 1; n > 0; n++) {
+                r = number_is_free(f, n);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        continue;
+
+                if (asprintf(&name, DATABASE_NAME ".broken-%u", n) < 0) {
+                        name = NULL;    /* undefined after a failure */
+                        return -ENOMEM;
+                }
+
+                r = rename_all(f, n);
+                if (r < 0)
+                        return r;
+
+                *ret_name = STEAL(name);
+                return 0;
+        }
+
+        return -EEXIST;
+}
+
+void folder_drop_draft(const Folder *f) {
+        assert(f);
+
+        /* What cannot be removed is in the way of the next draft, and is reported by it. */
+        (void) unlinkat(f->dir_fd, DRAFT_NAME, 0);
+        (void) unlinkat(f->dir_fd, DRAFT_NAME "-journal", 0);
+}
+
+int folder_begin_draft(const Folder *f) {
+        _cleanup_(close_fdp) int fd = -1;
+
+        assert(f);
+
+        folder_drop_draft(f);
+
+        fd = openat(f->dir_fd, DRAFT_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+        return fd < 0 ? -errno : 0;
+}
+
+int folder_publish_draft(const Folder *f) {
+        assert(f);
+
+        if (renameat(f->dir_fd, DRAFT_NAME, f->dir_fd, DATABASE_NAME) < 0)
+                return -errno;
+
+        return fsync(f->dir_fd) < 0 ? -errno : 0;
+}
