@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Whole lines to a stream, one write each. A reader that went away or does not keep up costs lines, never the process.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct Output {
+        FILE *stream;           /* borrowed */
+        bool cut;               /* the last line was written in part: the next one begins on a line of its own */
+} Output;
+
+/* @line ends in a newline. Return: 0; -EAGAIN if a non-blocking pipe is full; -EPIPE, -ENOSPC …: the line is lost. */
+int output_line(Output *o, const char *line, size_t n);
