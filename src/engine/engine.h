@@ -28,11 +28,14 @@ typedef struct World {
         int (*put)(void *userdata, const StateRecord *record);
         /* Asks for a commit soon; engine_on_committed() follows later, never from within. */
         void (*commit)(void *userdata);
+        /* Commits at once what has gathered: for what must not be forgotten once it was said. Return: 0 or -errno. */
+        int (*flush)(void *userdata);
 
         void (*say)(void *userdata, const Event *event);
 
-        /* Reads the credentials that lie on this host. Return: 0; -ENOENT if the source has none; -errno with new text in @reterr. */
-        int (*credentials)(void *userdata, CredentialsSource source, Credentials **ret, char **reterr);
+        /* Reads the credentials that lie on this host; never METADATA or AUTO, which the engine works out itself. Return: 0; -ENOENT if
+         * the source has none; -errno with new text in @reterr. */
+        int (*credentials)(void *userdata, const Settings *settings, CredentialsSource source, Credentials **ret, char **reterr);
 } World;
 
 typedef struct EngineOptions {
@@ -51,7 +54,8 @@ int engine_restore(Engine *e, const StateRecord *record);
 
 /**
  * engine_configure() - put settings and policies in force
- * @settings, @policies: taken on success
+ * @settings:   taken on success; NULL at a reload: those in force stay
+ * @policies:   taken on success
  *
  * At start, and at each reload. Controls whose policy did not change keep their place; new and changed ones are looked at soon; removed ones
  * are dropped (policy-removed is said for each instance). Running looks end under the policy they began with.
@@ -79,7 +83,7 @@ typedef struct EngineCounts {
         usec_t next_lock_usec;          /* wall clock at which it is due for extension */
         bool finished;                  /* --once: every control came to its end */
         bool idle;                      /* nothing in flight */
-        usec_t overdue_usec;            /* by how much the most overdue control is late */
+        usec_t overdue_usec;            /* for how long something that could have been done has not been done */
 } EngineCounts;
 
 void engine_counts(const Engine *e, EngineCounts *ret);

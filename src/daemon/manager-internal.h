@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the files of this room share:
+ *
+ *      manager.c       set-up, signals, reload, stopping
+ *      world.c         the engine's World: clocks, sending, storing, saying, credentials
+ *      service.c       the service manager: readiness, status, watchdog
+ *      watch.c         what changes outside: the clock, credential files
+ */
+
+#include <systemd/sd-event.h>
+
+#include "daemon/manager.h"
+#include "engine/engine.h"
+#include "policy/load.h"
+#include "store/store.h"
+#include "transport/transport.h"
+
+struct Manager {
+        const Options *options;
+        Report *report;
+        sd_event *event;
+        Engine *engine;
+        Transport *transport;
+        Store *store;                   /* NULL: could not be opened, is tried again */
+        const Settings *settings;       /* in force; the engine's */
+        const PolicySet *policies;      /* in force; the engine's */
+        size_t n_rejected;
+
+        sd_event_source *run_source;    /* engine_run() is wanted now */
+        sd_event_source *due_source;    /* engine_run() is wanted later */
+        sd_event_source *commit_source;
+        sd_event_source *stop_source;   /* 10 s to stop */
+        sd_event_source *reopen_source;
+        sd_event_source *status_source;
+        sd_event_source *watchdog_source;
+        sd_event_source *clock_source;
+        sd_event_source *files_source;  /* inotify on the credentials' folder */
+        sd_event_source *settle_source; /* their change is acted upon once they have settled */
+        sd_event_source *signal_sources[3];
+
+        usec_t committed_at_usec;       /* CLOCK_BOOTTIME */
+        int put_error;                  /* of a put since the last commit */
+        bool stopping;
+        char status[256];               /* as last told */
+        usec_t watchdog_usec;           /* 0: nobody watches */
+};
+
+usec_t now_boottime(void);
+usec_t now_realtime(void);
+
+/* world.c */
+extern const World manager_world;       /* but for userdata */
+void manager_wake(Manager *m);          /* run the engine in this turn of the loop */
+int manager_commit_now(Manager *m);
+int manager_open_store(Manager *m);     /* and hand what it has to the engine */
+void manager_on_reply(void *userdata, uint64_t cookie, HttpReply *reply);
+
+/* service.c */
+int service_start(Manager *m);
+void service_ready(Manager *m);
+void service_reloading(Manager *m);
+void service_stopping(Manager *m);
+
+/* watch.c */
+int watch_clock(Manager *m);
+void watch_credentials(Manager *m);     /* after each load: as the settings say */
+
+/* manager.c */
+void manager_say(Manager *m, EventId id, const char *format, ...) _printf_(3, 4);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/manager.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "daemon/check.h"
+#include "daemon/manager-internal.h"
+
+/*
+ * Set-up, reload and stopping: the only place where all rooms meet.
+ */
+
+#define STOP_USEC (10 * USEC_PER_SEC)           /* PRODUCT: requests in flight, or 10 s */
+#define REOPEN_USEC (30 * USEC_PER_SEC)         /* a state folder that could not be used is tried again; picked */
+#define WAIT_MAX_USEC USEC_PER_HOUR             /* the engine is run at least so often: a lost wake-up heals; picked */
+
+void manager_say(Manager *m, EventId id, const char *format, ...) {
+        Event event = EVENT(id);
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(event.message, sizeof(event.message), format, ap);
+        va_end(ap);
+        report_event(m->report, &event, now_realtime());
+}
+
+/* --- Configuration ------------------------------------------------------------------------------------------------ */
+
+static void say_diagnostics(Manager *m, const Diagnostics *d) {
+        for (size_t i = 0; i < d->n_items; i++) {
+                _cleanup_(freep) char *text = diagnostic_to_string(&d->items[i]);
+                Event event = EVENT(EVENT_POLICY_REJECTED);
+
+                event.file = d->items[i].file;
+                event.line = d->items[i].line;
+                event.column = d->items[i].column;
+                event_set_message(&event, "%s", text ? text : strerror(ENOMEM));
+                report_event(m->report, &event, now_realtime());
+        }
+
+        if (d->n_dropped > 0)
+                manager_say(m, EVENT_POLICY_REJECTED, "and %zu more mistakes", d->n_dropped);
+}
+
+static TransportOptions transport_options(const Settings *s) {
+        return (TransportOptions) {
+                .ca_file = s->http.ca_file,
+                .proxy = s->http.proxy,
+                .connect_timeout_usec = s->http.connect_timeout_usec,
+                .timeout_usec = s->http.timeout_usec,
+                .max_connections = s->http.max_connections,
+        };
+}
+
+static int put_transport_in_force(Manager *m, const Settings *s) {
+        TransportOptions options = transport_options(s);
+        int r;
+
+        if (m->transport)
+                r = transport_reconfigure(m->transport, &options);
+        else
+                r = transport_new(m->event, &options, manager_on_reply, m, &m->transport);
+        if (r < 0)
+                manager_say(m, EVENT_POLICY_REJECTED, "holdfast.yaml: http.ca_file: %s cannot be used: %s",
+                            s->http.ca_file ? s->http.ca_file : "the system's", strerror(-r));
+        return r;
+}
+
+/* Reads settings and policies and puts them in force. Return: 0; -EBADMSG if the settings are broken; -errno. */
+static int configure(Manager *m) {
+        _cleanup_(policy_set_freep) PolicySet *policies = NULL;
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        _cleanup_(diagnostics_done) Diagnostics diags = {};
+        const Settings *in_force;
+        bool first = !m->settings;
+        size_t n_rejected = 0;
+        int r, settings_result;
+
+        settings_result = settings_load(m->options->config, &diags, &settings);
+        if (settings_result >= 0)
+                settings_result = put_transport_in_force(m, settings);
+        if (settings_result < 0) {
+                say_diagnostics(m, &diags);
+                settings = settings_free(settings);
+                if (first)
+                        return -EBADMSG;
+                manager_say(m, EVENT_POLICY_REJECTED, "%s is broken, the settings read before stay in force", m->options->config);
+                diagnostics_done(&diags);
+        }
+
+        in_force = settings ? settings : m->settings;
+        r = policies_load(m->options->instances, in_force, m->policies, &diags, &policies, &n_rejected);
+        say_diagnostics(m, &diags);
+        if (r < 0) {
+                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", m->options->instances, strerror(-r));
+                return r;
+        }
+
+        r = engine_configure(m->engine, settings, policies);
+        if (r < 0) {
+                manager_say(m, EVENT_POLICY_REJECTED, "the policies cannot be put in force: %s", strerror(-r));
+                return r;
+        }
+
+        m->settings = in_force;
+        m->policies = STEAL(policies);
+        m->n_rejected = n_rejected;
+        (void) STEAL(settings);
+        watch_credentials(m);
+        return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Manager *m = userdata;
+        EngineCounts c;
+        int r;
+
+        if (m->stopping)
+                return 0;
+
+        service_reloading(m);
+        r = configure(m);
+        engine_counts(m->engine, &c);
+        if (r >= 0)
+                manager_say(m, EVENT_RELOADED, "reloaded: %zu policies with %zu controls in force, %zu rejected", m->policies->n_instances,
+                            c.n_controls, m->n_rejected);
+        service_ready(m);       /* whether it worked or not: what was in force still is */
+        manager_wake(m);
+        return 0;
+}
+
+/* --- Engine ------------------------------------------------------------------------------------------------------- */
+
+static int exit_status(const Manager *m) {
+        EngineCounts c;
+
+        if (!m->options->once)
+                return EXIT_WELL;
+
+        engine_counts(m->engine, &c);
+        return c.finished && c.n_compliant == c.n_controls && m->n_rejected == 0 ? EXIT_WELL : EXIT_NOT_COMPLIANT;
+}
+
+static void maybe_finish(Manager *m) {
+        EngineCounts c;
+
+        engine_counts(m->engine, &c);
+        if (m->stopping ? c.idle : c.finished)
+                (void) sd_event_exit(m->event, exit_status(m));
+}
+
+static int run_engine(Manager *m) {
+        usec_t wait = WAIT_MAX_USEC;
+        int r;
+
+        r = engine_run(m->engine, &wait);
+        if (r < 0)
+                report_line(m->report, LOG_ERR, now_realtime(), "The engine failed, and is run again in a second: %s", strerror(-r));
+        if (r < 0)
+                wait = USEC_PER_SEC;
+
+        /* Without this timer every lock would run out in silence: re-arm, or end visibly. */
+        r = sd_event_source_set_time_relative(m->due_source, MIN(wait, WAIT_MAX_USEC));
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->due_source, SD_EVENT_ONESHOT);
+        if (r < 0)
+                return r;
+
+        maybe_finish(m);
+        return 0;
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
+        return run_engine(userdata);
+}
+
+static int on_run(sd_event_source *source, void *userdata) {
+        return run_engine(userdata);
+}
+
+void manager_wake(Manager *m) {
+        (void) sd_event_source_set_enabled(m->run_source, SD_EVENT_ONESHOT);    /* else the due timer does */
+}
+
+static int on_commit(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        engine_on_committed(m->engine, manager_commit_now(m));
+        manager_wake(m);
+        return 0;
+}
+
+/* --- State -------------------------------------------------------------------------------------------------------- */
+
+static int new_engine(Manager *m) {
+        World world = manager_world;
+        EngineOptions options = { .observe = m->options->observe, .once = m->options->once };
+
+        world.userdata = m;
+        return engine_new(&world, &options, &m->engine);
+}
+
+/* The state folder can be used now: begin again with what it remembers. Nothing on a lock was sent meanwhile. */
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        Engine *old = m->engine;
+        int r;
+
+        r = new_engine(m);
+        if (r >= 0)
+                r = manager_open_store(m);
+        if (r < 0) {
+                engine_free(m->engine != old ? m->engine : NULL);
+                m->engine = old;
+                (void) sd_event_source_set_time_relative(source, REOPEN_USEC);
+                return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        }
+
+        m->transport = transport_free(m->transport);
+        m->settings = NULL;
+        m->policies = NULL;
+        r = configure(m);
+        engine_free(old);
+        if (r < 0)
+                return r;
+
+        manager_say(m, EVENT_STATE_RECOVERED, "%s: state is stored again", m->options->state);
+        manager_wake(m);
+        return 0;
+}
+
+static int open_state(Manager *m) {
+        int r;
+
+        r = manager_open_store(m);
+        if (r >= 0)
+                return 0;
+
+        if (r == -EBUSY) {
+                manager_say(m, EVENT_STATE_FAILING, "%s: another holdfastd uses this state folder", m->options->state);
+                return r;
+        }
+
+        /* Looking and reporting go on without it; locks are not written. */
+        m->put_error = r;
+        manager_say(m, EVENT_STATE_FAILING, "%s: the state cannot be opened: %s; until it can, no lock is written", m->options->state,
+                    strerror(-r));
+        if (m->options->once)
+                return 0;
+        return sd_event_add_time_relative(m->event, &m->reopen_source, CLOCK_BOOTTIME, REOPEN_USEC, 0, on_reopen, m);
+}
+
+/* --- Life --------------------------------------------------------------------------------------------------------- */
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        return sd_event_exit(m->event, exit_status(m));
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Manager *m = userdata;
+        int r;
+
+        if (m->stopping)
+                return 0;
+
+        m->stopping = true;
+        service_stopping(m);
+        manager_say(m, EVENT_STOPPING, "stopping");
+        engine_stop(m->engine);
+
+        r = sd_event_add_time_relative(m->event, &m->stop_source, CLOCK_BOOTTIME, STOP_USEC, 0, on_stop_timeout, m);
+        if (r < 0)
+                return sd_event_exit(m->event, exit_status(m)); /* no timer to wait with */
+
+        maybe_finish(m);
+        return 0;
+}
+
+static int add_signals(Manager *m) {
+        static const struct {
+                int signal;
+                sd_event_signal_handler_t handler;
+        } signals[] = {
+                { SIGTERM, on_stop },
+                { SIGINT, on_stop },
+                { SIGHUP, on_reload },
+        };
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < N_ELEMENTS(signals); i++)
+                (void) sigaddset(&mask, signals[i].signal);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);        /* a reader of our log that went away is no reason to die */
+
+        for (size_t i = 0; i < N_ELEMENTS(signals); i++) {
+                r = sd_event_add_signal(m->event, &m->signal_sources[i], signals[i].signal, signals[i].handler, m);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int add_sources(Manager *m) {
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->run_source, on_run, m);
+        if (r < 0)
+                return r;
+        /* After what has arrived: replies of one turn are answered together. */
+        r = sd_event_source_set_priority(m->run_source, SD_EVENT_PRIORITY_NORMAL + 10);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_exit_on_failure(m->run_source, true);
+        if (r < 0)
+                return r;
+
+        r = sd_event_add_time_relative(m->event, &m->due_source, CLOCK_BOOTTIME, 0, 1, on_due, m);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_exit_on_failure(m->due_source, true);
+        if (r < 0)
+                return r;
+
+        r = sd_event_add_time_relative(m->event, &m->commit_source, CLOCK_BOOTTIME, 0, 1, on_commit, m);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(m->commit_source, SD_EVENT_OFF);
+}
+
+static int set_up(Manager *m) {
+        int r;
+
+        r = sd_event_new(&m->event);
+        if (r >= 0)
+                r = add_signals(m);
+        if (r >= 0)
+                r = add_sources(m);
+        if (r >= 0)
+                r = watch_clock(m);
+        if (r >= 0)
+                r = service_start(m);
+        if (r >= 0)
+                r = new_engine(m);
+        if (r < 0)
+                report_line(m->report, LOG_ERR, now_realtime(), "Cannot set up the event loop: %s", strerror(-r));
+        return r;
+}
+
+int manager_new(const Options *options, Report *report, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        assert(options);
+        assert(report);
+        assert(ret);
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->options = options;
+        m->report = report;
+
+        r = set_up(m);
+        if (r < 0)
+                return r;
+
+        r = open_state(m);
+        if (r < 0)
+                return r;
+
+        r = configure(m);
+        if (r < 0)
+                return r;
+
+        *ret = STEAL(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+
+        transport_free(m->transport);   /* drops what is in flight before the engine forgets it */
+        engine_free(m->engine);
+        if (m->store)
+                (void) manager_commit_now(m);   /* at the end of everything: a failure was said before */
+        store_free(m->store);
+
+        sd_event_source_disable_unref(m->run_source);
+        sd_event_source_disable_unref(m->due_source);
+        sd_event_source_disable_unref(m->commit_source);
+        sd_event_source_disable_unref(m->stop_source);
+        sd_event_source_disable_unref(m->reopen_source);
+        sd_event_source_disable_unref(m->status_source);
+        sd_event_source_disable_unref(m->watchdog_source);
+        sd_event_source_disable_unref(m->clock_source);
+        sd_event_source_disable_unref(m->files_source);
+        sd_event_source_disable_unref(m->settle_source);
+        for (size_t i = 0; i < N_ELEMENTS(m->signal_sources); i++)
+                sd_event_source_disable_unref(m->signal_sources[i]);
+        sd_event_unref(m->event);
+        free(m);
+        timezone_forget_all();
+        return NULL;
+}
+
+int manager_run(Manager *m) {
+        EngineCounts c;
+        int r, committed;
+
+        assert(m);
+
+        engine_counts(m->engine, &c);
+        manager_say(m, EVENT_STARTED, "holdfastd %s: %zu policies with %zu controls in force, %zu rejected%s", HOLDFAST_VERSION,
+                    m->policies->n_instances, c.n_controls, m->n_rejected, m->options->observe ? "; observing only" : "");
+        service_ready(m);
+
+        r = sd_event_loop(m->event);
+        if (r < 0) {
+                report_line(m->report, LOG_ERR, now_realtime(), "The event loop failed: %s", strerror(-r));
+                return EXIT_FAILED;
+        }
+
+        if (!m->stopping)
+                manager_say(m, EVENT_STOPPING, "stopping");
+
+        committed = m->store ? manager_commit_now(m) : 0;
+        if (committed < 0)
+                manager_say(m, EVENT_STATE_FAILING, "the state could not be stored at the end: %s", strerror(-committed));
+        return r;
+}

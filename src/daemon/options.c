@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#define DEFAULT_CONFIG "/etc/holdfast/holdfast.yaml"
+#define DEFAULT_STATE "/var/lib/holdfast"
+
+static void print_help(void) {
+        (void) printf("holdfastd [OPTION…]\n"
+                      "\n"
+                      "Keeps the backup protection of cloud databases as the policies say.\n"
+                      "\n"
+                      "  --config FILE     the daemon's settings (default %s)\n"
+                      "  --instances DIR   the policies (default: instances.d beside the settings)\n"
+                      "  --state DIR       state and evidence (default $STATE_DIRECTORY or %s)\n"
+                      "  --observe         look and report, change nothing, whatever the policies say\n"
+                      "  --once            follow every control to its end, then exit: 0 all compliant, 3 not\n"
+                      "  --check           check settings and policies, contact nobody\n"
+                      "  --log FORMAT      auto (default), journal, text or json\n"
+                      "  --version         print the version\n"
+                      "  --help            print this\n"
+                      "\n"
+                      "See holdfastd(8) and holdfast.yaml(5).\n",
+                      DEFAULT_CONFIG, DEFAULT_STATE);
+}
+
+/* instances.d in the folder of @config. */
+static char *default_instances(const char *config) {
+        const char *slash = strrchr(config, '/');
+        char *s;
+
+        if (asprintf(&s, "%.*sinstances.d", slash ? (int) (slash - config + 1) : 0, config) < 0)
+                return NULL;
+        return s;
+}
+
+/* systemd gives several state directories separated by colons; ours is the first. */
+static const char *default_state(void) {
+        const char *s = getenv("STATE_DIRECTORY");
+
+        return s && s[0] == '/' && !strchr(s, ':') ? s : DEFAULT_STATE;
+}
+
+static int usage(const char *format, const char *argument) {
+        (void) fprintf(stderr, "holdfastd: ");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        (void) fprintf(stderr, format, argument);       /* formats are literals of this file */
+#pragma GCC diagnostic pop
+        (void) fprintf(stderr, "\nTry 'holdfastd --help'.\n");
+        return -EINVAL;
+}
+
+int options_parse(int argc, char *argv[], Options *ret) {
+        enum { OPT_CONFIG = 256, OPT_INSTANCES, OPT_STATE, OPT_OBSERVE, OPT_ONCE, OPT_CHECK, OPT_LOG, OPT_VERSION, OPT_HELP };
+        static const struct option longs[] = {
+                { "config", required_argument, NULL, OPT_CONFIG },
+                { "instances", required_argument, NULL, OPT_INSTANCES },
+                { "state", required_argument, NULL, OPT_STATE },
+                { "observe", no_argument, NULL, OPT_OBSERVE },
+                { "once", no_argument, NULL, OPT_ONCE },
+                { "check", no_argument, NULL, OPT_CHECK },
+                { "log", required_argument, NULL, OPT_LOG },
+                { "version", no_argument, NULL, OPT_VERSION },
+                { "help", no_argument, NULL, OPT_HELP },
+                {},
+        };
+        Options o = { .config = DEFAULT_CONFIG, .state = default_state(), .log = REPORT_AUTO };
+        const char *instances = NULL;
+        int c, r;
+
+        assert(ret);
+
+        while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0)
+                switch (c) {
+                case OPT_CONFIG:
+                        o.config = optarg;
+                        break;
+                case OPT_INSTANCES:
+                        instances = optarg;
+                        break;
+                case OPT_STATE:
+                        o.state = optarg;
+                        break;
+                case OPT_OBSERVE:
+                        o.observe = true;
+                        break;
+                case OPT_ONCE:
+                        o.once = true;
+                        break;
+                case OPT_CHECK:
+                        o.check = true;
+                        break;
+                case OPT_LOG:
+                        r = report_format_from_string(optarg);
+                        if (r < 0)
+                                return usage("--log: found '%s', expected auto, journal, text or json", optarg);
+                        o.log = (ReportFormat) r;
+                        break;
+                case OPT_VERSION:
+                        (void) printf("holdfastd %s\n", HOLDFAST_VERSION);
+                        return 1;
+                case 'h':
+                case OPT_HELP:
+                        print_help();
+                        return 1;
+                default:
+                        (void) fprintf(stderr, "Try 'holdfastd --help'.\n");    /* getopt has said what is wrong */
+                        return -EINVAL;
+                }
+
+        if (optind < argc)
+                return usage("unexpected argument '%s'", argv[optind]);
+        if (o.once && o.check)
+                return usage("--once and --check exclude each other%s", "");
+
+        o.instances = instances ? strdup(instances) : default_instances(o.config);
+        if (!o.instances)
+                return -ENOMEM;
+
+        *ret = o;
+        return 0;
+}
+
+void options_done(Options *o) {
+        free(o->instances);
+        *o = (Options) {};
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+
+#include "engine/engine-internal.h"
+
+/*
+ * One origin: who waits for it, how fast it may be asked, and how it fares.
+ */
+
+#define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
+#define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* of a whole endpoint, for one throttled call */
+#define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* PRODUCT: clock-skew */
+#define WAITING_MAX 16                          /* looks begun that wait for an identity; more would only take memory */
+
+Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region) {
+        Endpoint *n = NULL;
+
+        assert(e);
+        assert(origin);
+
+        HASH_FIND_STR(e->endpoints, origin, n);
+        if (n) {
+                if (!n->region && region)
+                        n->region = strdup(region);     /* only for events: without memory they say less */
+                return n;
+        }
+
+        n = calloc(1, sizeof(*n));
+        if (!n)
+                return NULL;
+
+        n->origin = strdup(origin);
+        n->region = region ? strdup(region) : NULL;
+        if (!n->origin || (region && !n->region)) {
+                endpoint_free(n);
+                return NULL;
+        }
+
+        n->service = service;
+        n->tokens = -1;
+        HASH_ADD_KEYPTR(hh, e->endpoints, n->origin, strlen(n->origin), n);
+        return n;
+}
+
+void endpoint_free(Endpoint *n) {
+        if (!n)
+                return;
+
+        free(n->origin);
+        free(n->region);
+        free(n);
+}
+
+/* --- Queue -------------------------------------------------------------------------------------------------------- */
+
+void endpoint_queue_item(Endpoint *n, Item *item) {
+        int lane = item->control == CONTROL_LOCK ? 0 : 1;
+
+        assert(!item->ready);
+        assert(!item->run);
+
+        item->ready = true;
+        item->ready_next = NULL;
+        if (n->ready_tail[lane])
+                n->ready_tail[lane]->ready_next = item;
+        else
+                n->ready[lane] = item;
+        n->ready_tail[lane] = item;
+}
+
+static Item *take_item(Endpoint *n) {
+        int lane = n->ready[0] ? 0 : 1;
+        Item *item = n->ready[lane];
+
+        if (!item)
+                return NULL;
+
+        n->ready[lane] = item->ready_next;
+        if (!n->ready[lane])
+                n->ready_tail[lane] = NULL;
+        item->ready_next = NULL;
+        item->ready = false;
+        return item;
+}
+
+void endpoint_unqueue_item(Endpoint *n, Item *item) {
+        int lane = item->control == CONTROL_LOCK ? 0 : 1;
+        Item *before = NULL;
+
+        if (!item->ready)
+                return;
+
+        for (Item *i = n->ready[lane]; i != item; i = i->ready_next)
+                before = i;
+
+        if (before)
+                before->ready_next = item->ready_next;
+        else
+                n->ready[lane] = item->ready_next;
+        if (n->ready_tail[lane] == item)
+                n->ready_tail[lane] = before;
+        item->ready_next = NULL;
+        item->ready = false;
+}
+
+void endpoint_queue_run(Endpoint *n, Run *r) {
+        r->state = RUN_QUEUED;
+        r->next = NULL;
+        if (n->asks_tail)
+                n->asks_tail->next = r;
+        else
+                n->asks = r;
+        n->asks_tail = r;
+}
+
+static void take_run(Endpoint *n, Run *before, Run *r) {
+        if (before)
+                before->next = r->next;
+        else
+                n->asks = r->next;
+        if (n->asks_tail == r)
+                n->asks_tail = before;
+        r->next = NULL;
+        r->state = RUN_STEPPING;
+}
+
+/* --- Rate and slots ----------------------------------------------------------------------------------------------- */
+
+bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec) {
+        usec_t now = engine_boottime(e);
+        double rate = engine_settings(e)->http.rate_per_sec;
+
+        if (n->tokens < 0)
+                n->tokens = rate;       /* the burst has the size of the rate */
+        else
+                n->tokens = MIN(rate, n->tokens + rate * (double) usec_sub(now, n->tokens_at_usec) / (double) USEC_PER_SEC);
+        n->tokens_at_usec = now;
+
+        if (now < n->paused_until_usec) {
+                *ret_wait_usec = MIN(*ret_wait_usec, n->paused_until_usec - now);
+                return false;
+        }
+
+        if (n->n_running >= engine_settings(e)->http.max_connections)
+                return false;           /* a reply will wake us */
+
+        if (n->tokens < 1) {
+                *ret_wait_usec = MIN(*ret_wait_usec, (usec_t) ((1 - n->tokens) / rate * (double) USEC_PER_SEC) + 1);
+                return false;
+        }
+
+        n->tokens -= 1;
+        n->started_at_usec = now;
+        return true;
+}
+
+/* Finds the first look that may go on now, or that cannot. @ret_n_waiting: how many wait for an identity. */
+static Run *pick_run(Engine *e, Endpoint *n, Run **ret_before, Pass *ret_pass, IdentityAnswer *ret_answer,
+                     Failure *ret_failure, unsigned *ret_n_waiting) {
+        Run *before = NULL;
+        unsigned n_waiting = 0;
+
+        for (Run *r = n->asks; r && n_waiting < WAITING_MAX; before = r, r = r->next) {
+                IdentityAnswer answer = identity_pass(e, r->instance, r->ask.call, ret_pass, ret_failure);
+
+                if (answer == IDENTITY_WAIT) {
+                        n_waiting++;
+                        continue;
+                }
+
+                *ret_before = before;
+                *ret_answer = answer;
+                return r;
+        }
+
+        *ret_n_waiting = n_waiting;
+        return NULL;
+}
+
+void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
+        while (!e->stopping && (n->asks || n->ready[0] || n->ready[1])) {
+                IdentityAnswer answer = IDENTITY_WAIT;
+                unsigned n_waiting = 0;
+                Run *r, *before = NULL;
+                Failure failure = {};
+                Pass pass = {};
+                int q;
+
+                r = pick_run(e, n, &before, &pass, &answer, &failure, &n_waiting);
+                if (!r) {
+                        Item *item;
+
+                        if (n_waiting >= WAITING_MAX || n->n_running >= engine_settings(e)->http.max_connections)
+                                return;
+                        item = take_item(n);
+                        if (!item)
+                                return;
+                        look_begin(e, item);
+                        continue;
+                }
+
+                if (answer == IDENTITY_NO) {
+                        take_run(n, before, r);
+                        look_continue(r, NULL, &failure);
+                        continue;
+                }
+
+                if (!endpoint_may_send(e, n, wait_usec))
+                        return;
+
+                take_run(n, before, r);
+                if (!look_may_send(r))
+                        continue;
+
+                q = flight_send_run(e, r, &pass);
+                if (q < 0) {
+                        failure = (Failure) { .class = FAILURE_TRANSPORT };
+                        (void) snprintf(failure.message, sizeof(failure.message), "the request could not be made: %s", strerror(-q));
+                        look_continue(r, NULL, &failure);
+                }
+        }
+}
+
+/* For how long has something waited here that could have been sent? */
+usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n) {
+        usec_t now = engine_boottime(e);
+
+        if ((!n->asks && !n->ready[0] && !n->ready[1]) || n->n_running > 0 || now < n->paused_until_usec)
+                return 0;
+        if (e->identity.state == IDENTITY_FETCHING || e->identity.state == IDENTITY_UNPROVEN)
+                return 0;
+        return usec_sub(now, MAX(n->started_at_usec, n->paused_until_usec));
+}
+
+/* --- Health ------------------------------------------------------------------------------------------------------- */
+
+static void say_failing(Engine *e, Endpoint *n, const Failure *f) {
+        Event event = EVENT(EVENT_API_FAILING);
+        char since[TIME_TEXT_MAX];
+
+        event.service = service_to_string(n->service);
+        event.region = n->region;
+        event.http_status = f->http_status;
+        event.error_code = f->code[0] ? f->code : NULL;
+        event.request_id = f->request_id[0] ? f->request_id : NULL;
+        event_set_message(&event, "%s: failing for %s, %u requests in a row (%s): %s", n->origin,
+                          duration_format_human(usec_sub(engine_boottime(e), n->failing_since_usec), since), n->n_failed,
+                          failure_class_to_string(f->class), f->message);
+        engine_say(e, &event);
+}
+
+static void say_recovered(Engine *e, Endpoint *n) {
+        Event event = EVENT(EVENT_API_RECOVERED);
+        char lasted[TIME_TEXT_MAX];
+
+        event.service = service_to_string(n->service);
+        event.region = n->region;
+        event_set_message(&event, "%s: answers again after %s and %u failed requests", n->origin,
+                          duration_format_human(usec_sub(engine_boottime(e), n->failing_since_usec), lasted), n->n_failed);
+        engine_say(e, &event);
+}
+
+void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
+        bool unwell = f && (f->class == FAILURE_TRANSPORT || f->class == FAILURE_SERVER || f->class == FAILURE_THROTTLED);
+
+        if (!unwell) {
+                if (n->said_failing.at_usec > 0)
+                        say_recovered(e, n);
+                n->said_failing = (Said) {};
+                n->n_failed = 0;
+                return;
+        }
+
+        if (n->n_failed++ == 0)
+                n->failing_since_usec = engine_boottime(e);
+
+        /* A throttle counts for all calls of the user or address: the next ones would only add to it. */
+        if (f->class == FAILURE_THROTTLED && f->retry_after_usec > 0)
+                n->paused_until_usec = engine_boottime(e) + MIN(f->retry_after_usec, PAUSE_MAX_USEC);
+
+        if (n->n_failed >= FAILED_SAID && said_news(&n->said_failing, engine_realtime(e), 0))
+                say_failing(e, n, f);
+}
+
+void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
+        usec_t now = engine_realtime(e);
+        char differs[TIME_TEXT_MAX], theirs[TIME_TEXT_MAX], ours[TIME_TEXT_MAX];
+        Event event = EVENT(EVENT_CLOCK_SKEW);
+
+        if (date_usec == 0)
+                return;
+
+        if (usec_diff(now, date_usec) <= SKEW_SAID_USEC) {
+                n->said_skew = (Said) {};
+                return;
+        }
+
+        if (!said_news(&n->said_skew, now, 0))
+                return;
+
+        event.service = service_to_string(n->service);
+        event.region = n->region;
+        event_set_message(&event, "%s: its clock shows %s, this host's %s, they differ by %s: signatures are refused and no lock is "
+                          "written beyond 15 minutes", n->origin, rfc3339_format(date_usec, theirs), rfc3339_format(now, ours),
+                          duration_format_human(usec_diff(now, date_usec), differs));
+        engine_say(e, &event);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the files of this room share. Who calls whom, downwards only:
+ *
+ *      engine.c        policies in and out, the clock, what is due
+ *      look.c          one look at one control: steps, asks, verdicts, sayings
+ *      endpoint.c      one origin: queue, rate, slots, health, what was learned
+ *      identity.c      who we are: keys, tokens, projects, and the rule against locking a key out
+ *      flight.c        one exchange: encode, sign, send, decode
+ *      heap.c
+ */
+
+#include <uthash.h>
+
+#include "cloud/calls.h"
+#include "cloud/sign.h"
+#include "control/control.h"
+#include "engine/engine.h"
+#include "engine/heap.h"
+
+typedef struct Endpoint Endpoint;
+typedef struct Item Item;
+typedef struct Run Run;
+
+/* Settings outlive a load: at a reload with a broken holdfast.yaml they stay in force. */
+typedef struct SharedSettings {
+        Settings *settings;
+        unsigned n_ref;
+} SharedSettings;
+
+/* Settings and policies of one load, kept while a look still runs under them. */
+typedef struct Load {
+        SharedSettings *shared;
+        Settings *settings;     /* of @shared */
+        PolicySet *policies;
+        unsigned n_ref;
+} Load;
+
+Load *load_ref(Load *l);
+Load *load_unref(Load *l);
+
+/* One control of one instance. */
+struct Item {
+        char *key;              /* "taurusdb/<instance id>/lock" */
+        UT_hash_handle hh;
+        const Instance *instance;       /* of the load in force */
+        Control control;
+        Endpoint *endpoint;     /* NULL: no endpoint is known for its region */
+        ControlState state;
+
+        HeapNode due;           /* CLOCK_BOOTTIME; in no heap while ready or running */
+        HeapNode renewal;       /* locks: wall clock at which less than renew_before will remain */
+        Item *ready_next;       /* in the endpoint's queue */
+        bool ready;
+        Run *run;               /* the look that goes on, or NULL */
+
+        usec_t poll_at_usec;    /* CLOCK_BOOTTIME of the next regular poll; retries come before it */
+        unsigned n_retries;     /* since the last regular poll */
+        bool counted;           /* this poll's failure to determine is counted */
+        bool looked;            /* a look of this process gave a verdict */
+        bool finished;          /* --once: came to its end */
+        bool gone;              /* its policy was removed while a look ran */
+        bool changed;           /* its policy was changed while a look ran: look again */
+        bool moved;             /* while policies are put in force: it differs from before */
+        Endpoint *next_endpoint;        /* of a changed policy, once the look that runs has ended */
+        bool dirty;             /* state differs from what is stored */
+        Item *dirty_next;
+        Verdict shown;          /* as counted: UNKNOWN until looked */
+};
+
+typedef enum RunState {
+        RUN_STEPPING,
+        RUN_QUEUED,             /* waits for the endpoint or for an identity */
+        RUN_IN_FLIGHT,
+        RUN_COMMITTING,         /* the ask goes out once the state is stored */
+        RUN_LATER,              /* waits to read back */
+} RunState;
+
+/* One look. */
+struct Run {
+        Engine *engine;
+        Item *item;
+        Load *load;
+        const Instance *instance;       /* of @load */
+        Look look;
+        Ask ask;
+        RunState state;
+        Run *next;              /* in the endpoint's queue, or among those committing */
+        HeapNode later;         /* CLOCK_BOOTTIME */
+        usec_t decided_at_usec; /* CLOCK_BOOTTIME of the step that asked */
+        unsigned n_auth_tries;  /* of this ask */
+        unsigned api_version;   /* as sent */
+        bool failed;            /* the last step was handed a failure */
+        Failure failure;        /* the last that was */
+        bool state_changed;     /* what the store has is out of date */
+        unsigned said;          /* set of SaidId that this look has passed, said or not */
+};
+
+/* One origin. */
+struct Endpoint {
+        char *origin;
+        UT_hash_handle hh;
+        Service service;        /* of the first use */
+        char *region;           /* likewise, for events; may be NULL */
+        EndpointState state;
+
+        Item *ready[2], *ready_tail[2];         /* [0] locks, [1] all others */
+        Run *asks, *asks_tail;                  /* looks that go on: before new ones */
+        unsigned n_running;
+        double tokens;
+        usec_t tokens_at_usec, started_at_usec, paused_until_usec;      /* CLOCK_BOOTTIME */
+        unsigned gaussdb_version;
+        bool dirty;             /* state differs from what is stored */
+
+        unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
+        usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
+        Said said_failing, said_skew;
+};
+
+typedef enum IdentityState {
+        IDENTITY_NONE,          /* nothing read yet, or nothing there */
+        IDENTITY_FETCHING,      /* the metadata service was asked */
+        IDENTITY_UNPROVEN,      /* the next request goes alone */
+        IDENTITY_PROVEN,
+        IDENTITY_REFUSED,       /* all calls stop */
+} IdentityState;
+
+/* A token or a project that was, or is being, looked up. */
+typedef struct Scope {
+        char *key;              /* IAM origin, then project id or region */
+        UT_hash_handle hh;
+        Endpoint *iam;
+        char *region, *project_id;              /* as asked for; project NULL: by region */
+        bool is_token;
+        bool fetching;
+        Token token;            /* tokens; its ids also for projects */
+        bool known;             /* the answer is there */
+        usec_t refresh_at_usec; /* wall clock; tokens */
+        usec_t retry_at_usec;   /* CLOCK_BOOTTIME after a failure */
+        unsigned n_failed;
+        bool renewed;           /* since a call last went through: a token is renewed once on a refusal */
+        Failure failure;        /* the last, while not known */
+        bool failed;
+} Scope;
+
+typedef struct Identity {
+        IdentityState state;
+        Credentials *credentials;
+        Signer *signer;
+        unsigned n_probing;     /* requests on their way while unproven */
+        usec_t proven_at_usec, refused_until_usec, retry_at_usec;       /* CLOCK_BOOTTIME */
+        usec_t refresh_at_usec; /* wall clock: temporary keys */
+        unsigned generation;    /* counts changes of the credentials */
+        unsigned n_failed;
+        Endpoint *metadata;
+        Secret *metadata_token;
+        usec_t metadata_token_until_usec, no_token_until_usec;          /* CLOCK_BOOTTIME */
+        bool metadata_retried;
+        bool refreshing;        /* metadata: while the old key is in use */
+        bool said_ready;
+        Scope *scopes;
+        Failure failure;        /* why there is none, or why it was refused */
+        Said said_rejected;
+} Identity;
+
+typedef enum FlightKind {
+        FLIGHT_RUN,
+        FLIGHT_TOKEN,
+        FLIGHT_PROJECT,
+        FLIGHT_METADATA_TOKEN,
+        FLIGHT_METADATA_KEY,
+} FlightKind;
+
+/* One exchange under way; its address is the cookie. */
+typedef struct Flight {
+        FlightKind kind;
+        Endpoint *endpoint;
+        Run *run;
+        Scope *scope;
+        bool signed_with_key;   /* counts for the lock-out rule */
+        bool probing;
+        unsigned generation;    /* of the identity it went out with */
+        struct Flight *prev, *next;
+} Flight;
+
+/* What became of a budgeted "enable", by control. */
+typedef struct Enabled {
+        char *key;
+        UT_hash_handle hh;
+        usec_t at_usec;
+} Enabled;
+
+/* State of a control whose policy is not in force: from the store, or removed. */
+typedef struct Shelved {
+        char *key;
+        UT_hash_handle hh;
+        Control control;
+        ControlState state;
+} Shelved;
+
+struct Engine {
+        World world;
+        EngineOptions options;
+        Load *load;
+        Item *items;
+        size_t n_items;
+        Shelved *shelf;
+        Enabled *enabled;
+        bool enabled_lost;      /* one could not be counted */
+        Endpoint *endpoints;
+        Identity identity;
+        Heap due, renewals, later;
+        Run *committing;
+        bool commit_asked;
+        Item *dirty;
+        usec_t rewrite_at_usec; /* CLOCK_BOOTTIME: state that could not be stored is put again; 0: none */
+        Said said_state;
+        Flight *flights;
+        size_t n_flights;
+        size_t n_runs;
+        size_t n_shown[VERDICT__MAX], n_finished;
+        usec_t started_at_usec; /* CLOCK_BOOTTIME */
+        bool stopping;
+};
+
+#define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (PRODUCT) */
+
+static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime(e->world.userdata); }
+static inline usec_t engine_realtime(const Engine *e) { return e->world.realtime(e->world.userdata); }
+static inline uint64_t engine_random(const Engine *e) { return e->world.random(e->world.userdata); }
+static inline const Settings *engine_settings(const Engine *e) { return e->load->settings; }
+
+/* Is this news: not said since it last ended, otherwise than before, or 24 h ago? Marks it as said. */
+bool said_news(Said *s, usec_t now_usec, uint32_t digest);
+
+/* engine.c */
+void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time of the next regular poll */
+void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
+void engine_item_show(Engine *e, Item *item, Verdict v);
+void engine_item_free(Engine *e, Item *item);
+void engine_wake_unknown(Engine *e);            /* who we are has changed: look again at what could not be determined */
+void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
+int engine_try_put_item(Engine *e, Item *item);
+void engine_put_endpoint(Engine *e, Endpoint *n);
+void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id);
+void engine_commit(Engine *e);
+void engine_flush(Engine *e);
+void engine_say(Engine *e, const Event *event);
+unsigned engine_new_locks_left(Engine *e, const Item *item);
+void engine_note_enabled(Engine *e, const char *key, usec_t at_usec);
+void engine_say_state_failing(Engine *e, int error);
+
+/* look.c */
+void look_begin(Engine *e, Item *item);
+void look_continue(Run *r, const Answer *answer, const Failure *failure);
+bool look_may_send(Run *r);     /* may its ask still go out? If not, the look has gone on, and the run may be gone */
+void look_withhold(Run *r, const char *why, int error);         /* its ask is not sent; the look goes on with a failure */
+void run_free(Run *r);
+void run_free_with_item(Run *r);        /* and its item, if that is gone */
+
+/* endpoint.c */
+Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region);     /* NULL: out of memory */
+void endpoint_free(Endpoint *n);
+void endpoint_queue_item(Endpoint *n, Item *item);
+void endpoint_unqueue_item(Endpoint *n, Item *item);
+void endpoint_queue_run(Endpoint *n, Run *r);
+void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
+bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
+void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
+void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
+usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
+
+/* identity.c */
+typedef enum IdentityAnswer {
+        IDENTITY_GO,
+        IDENTITY_WAIT,          /* being found out; ask again when something has changed */
+        IDENTITY_NO,            /* with a failure */
+} IdentityAnswer;
+
+typedef struct Pass {           /* what a call may go out with */
+        Signer *signer;         /* sign with this … */
+        const Secret *token;    /* … or send this */
+        const char *project_id, *domain_id;
+        bool probing;
+} Pass;
+
+IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr);
+void identity_run(Engine *e, usec_t *wait_usec);
+void identity_reload(Engine *e);                /* settings changed, or files did */
+/* A call was refused or went through. Returns true if it is worth sending again with what there is now. */
+bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Failure *failure);
+void identity_on_accepted(Engine *e, const Flight *f);
+void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply);
+void identity_done(Engine *e);
+
+/* flight.c */
+int flight_send(Engine *e, Flight *template, HttpRequest *request);     /* request is taken or done with */
+int flight_send_run(Engine *e, Run *r, const Pass *pass);
+void flight_free(Engine *e, Flight *f);

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "engine/engine-internal.h"
+
+/*
+ * One look at one control: hands the control what came, does what it decides, and at the end takes its verdict.
+ */
+
+#define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
+#define RETRY_BASE_USEC USEC_PER_SEC                    /* PRODUCT: 1 s to 5 min, full jitter */
+#define RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
+#define RETRY_AFTER_MAX_USEC USEC_PER_HOUR              /* no server may silence a control for longer, unless its poll is; picked */
+#define ONCE_RETRIES 3                                  /* --once: more would be waiting */
+#define ONCE_WAIT_MAX_USEC (30 * USEC_PER_SEC)
+#define UNKNOWN_POLLS 3                                 /* PRODUCT: unknown */
+#define UNKNOWN_LONG_USEC (24 * USEC_PER_HOUR)
+#define LOCK_DECISION_MAX_USEC USEC_PER_MINUTE          /* an older decision on a lock is not sent: the read under it is stale; picked */
+
+static void (*const steps[CONTROL__MAX])(const Situation *s, Decision *ret) = {
+        [CONTROL_ENCRYPTION] = encryption_step,
+        [CONTROL_SCHEDULE] = schedule_step,
+        [CONTROL_LOCK] = lock_step,
+        [CONTROL_DOWNLOAD] = download_step,
+};
+
+void run_free(Run *r) {
+        Engine *e = r->engine;
+
+        heap_remove(&e->later, &r->later);
+        load_unref(r->load);
+        r->item->run = NULL;
+        e->n_runs--;
+        free(r);
+}
+
+void run_free_with_item(Run *r) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+
+        run_free(r);
+        if (item->gone)
+                engine_item_free(e, item);
+}
+
+/* --- What is said ------------------------------------------------------------------------------------------------- */
+
+static void event_of_item(Event *event, const Item *item, const Instance *i) {
+        event->name = i->name;
+        event->instance = i->instance_id;
+        event->service = service_to_string(i->service);
+        event->region = i->region;
+        event->control = control_to_string(item->control);
+}
+
+static void say_of_item(Engine *e, const Item *item, Event *event) {
+        engine_say(e, event);
+        engine_put_evidence(e, item, event_type(event->id)->name, event->message, event->request_id);
+}
+
+static void say(Run *r, const Saying *s) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+        Event event = EVENT(s->id);
+
+        if (s->said >= 0) {
+                r->said |= 1u << s->said;
+                if (!said_news(&item->state.said[s->said], engine_realtime(e), s->digest))
+                        return;
+                r->state_changed = true;
+        }
+
+        event_of_item(&event, item, r->instance);
+        event.priority = s->priority;
+        event.lock_end_usec = s->lock_end_usec;
+        event.http_status = s->http_status;
+        event.error_code = s->error_code[0] ? s->error_code : NULL;
+        event.request_id = s->request_id[0] ? s->request_id : NULL;
+        event_set_message(&event, "%s: %s", r->instance->name, s->message);
+        say_of_item(e, item, &event);
+}
+
+static void say_compliant(Run *r, const char *why) {
+        Event event = EVENT(EVENT_COMPLIANT);
+
+        event_of_item(&event, r->item, r->instance);
+        if (r->item->control == CONTROL_LOCK)
+                event.lock_end_usec = r->item->state.lock.end_usec;
+        event_set_message(&event, "%s: %s is as written: %s", r->instance->name, control_to_string(r->item->control), why);
+        say_of_item(r->engine, r->item, &event);
+}
+
+static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
+        Item *item = r->item;
+        Event event = EVENT(EVENT_UNKNOWN);
+        char since[TIME_TEXT_MAX];
+
+        if (!said_news(&item->state.said[said], engine_realtime(r->engine), 0))
+                return;
+
+        r->state_changed = true;
+        event_of_item(&event, item, r->instance);
+        event.priority = priority;
+        event.http_status = r->failed ? r->failure.http_status : 0;
+        event.error_code = r->failed && r->failure.code[0] ? r->failure.code : NULL;
+        event.request_id = r->failed && r->failure.request_id[0] ? r->failure.request_id : NULL;
+        event_set_message(&event, "%s: %s could not be determined since %s: %s", r->instance->name, control_to_string(item->control),
+                          rfc3339_format(item->state.unknown_since_usec, since), why);
+        say_of_item(r->engine, item, &event);
+}
+
+/* Trouble of this instance alone: the endpoint's own is said once for all. */
+static void say_api_failing(Run *r) {
+        Item *item = r->item;
+        Event event = EVENT(EVENT_API_FAILING);
+        const Failure *f = &r->failure;
+        const char *what;
+
+        switch (f->class) {
+        case FAILURE_NOT_PERMITTED:
+                what = "not permitted to look";
+                break;
+        case FAILURE_NOT_OFFERED:
+                what = "not offered in this region";
+                break;
+        case FAILURE_NOT_FOUND:
+                what = "instance not found";
+                break;
+        case FAILURE_BAD_REQUEST:
+                what = "request refused";
+                break;
+        case FAILURE_UNREADABLE:
+                what = "unreadable answer";
+                break;
+        case FAILURE_BUSY:
+        case FAILURE_TRANSPORT:
+        case FAILURE_THROTTLED:
+        case FAILURE_CREDENTIALS:
+        case FAILURE_SERVER:
+        case FAILURE_WITHHELD:
+        case FAILURE_CLASS__MAX:
+        default:
+                return;
+        }
+
+        if (!said_news(&item->state.said[SAID_API_FAILING], engine_realtime(r->engine), digest_text(f->code) ^ (uint32_t) f->class))
+                return;
+
+        r->state_changed = true;
+        event_of_item(&event, item, r->instance);
+        event.http_status = f->http_status;
+        event.error_code = f->code[0] ? f->code : NULL;
+        event.request_id = f->request_id[0] ? f->request_id : NULL;
+        event_set_message(&event, "%s: %s: %s: %s", r->instance->name, control_to_string(item->control), what, f->message);
+        say_of_item(r->engine, item, &event);
+}
+
+static void say_api_recovered(Run *r) {
+        Item *item = r->item;
+        Event event = EVENT(EVENT_API_RECOVERED);
+        char lasted[TIME_TEXT_MAX];
+
+        if (item->state.said[SAID_API_FAILING].at_usec == 0)
+                return;
+
+        event_of_item(&event, item, r->instance);
+        event_set_message(&event, "%s: %s can be read again, after %u polls and %s", r->instance->name,
+                          control_to_string(item->control), item->state.n_unknown,
+                          duration_format_human(usec_sub(engine_realtime(r->engine), item->state.unknown_since_usec), lasted));
+        say_of_item(r->engine, item, &event);
+}
+
+/* --- The end of a look -------------------------------------------------------------------------------------------- */
+
+static bool class_is_transient(FailureClass c) {
+        return c == FAILURE_TRANSPORT || c == FAILURE_THROTTLED || c == FAILURE_BUSY || c == FAILURE_SERVER;
+}
+
+/* How long to wait before the same look is tried again. */
+static usec_t retry_wait(Run *r) {
+        usec_t most = RETRY_BASE_USEC << MIN(r->item->n_retries, 16u);
+        usec_t wait = MAX(engine_random(r->engine) % (MIN(most, RETRY_MAX_USEC) + 1), RETRY_MIN_USEC);
+
+        return MAX(wait, MIN(r->failure.retry_after_usec, RETRY_AFTER_MAX_USEC));
+}
+
+/* Ends the look: when is the control looked at again? */
+static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+        usec_t now = engine_boottime(e), at_usec = usec_add(now, wait_usec);
+        usec_t wait = 0;
+
+        if (retry) {
+                wait = retry_wait(r);
+                at_usec = MIN(at_usec, usec_add(now, wait));
+                if (r->failure.retry_after_usec > 0)
+                        item->poll_at_usec = MAX(item->poll_at_usec, usec_add(now, wait));      /* the server's word holds for polls too */
+                item->n_retries++;
+        }
+
+        if (e->options.once && !(retry && item->n_retries <= ONCE_RETRIES && wait <= ONCE_WAIT_MAX_USEC)) {
+                if (item->state.unknown_since_usec > 0)
+                        say_unknown(r, -1, SAID_UNKNOWN, why);
+                item->finished = true;
+                e->n_finished++;
+                at_usec = USEC_INFINITY;
+        }
+
+        if (r->state_changed)
+                engine_put_item(e, item);
+        run_free(r);
+        engine_item_done(e, item, at_usec);
+}
+
+static void end_unknown(Run *r, const Decision *d) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+        ControlState *state = &item->state;
+        usec_t long_usec = UNKNOWN_LONG_USEC;
+        usec_t now = engine_realtime(e);
+
+        if (state->unknown_since_usec == 0 || state->unknown_since_usec > now) {
+                state->unknown_since_usec = now;
+                r->state_changed = true;
+        }
+        if (!item->counted) {
+                item->counted = true;
+                state->n_unknown++;
+                if (state->n_unknown <= UNKNOWN_POLLS)
+                        r->state_changed = true;
+        }
+
+        if (r->failed)
+                say_api_failing(r);
+
+        if (item->control == CONTROL_LOCK)
+                long_usec = MIN(long_usec, r->instance->lock->renew_before_usec / 2);
+        if (usec_sub(now, state->unknown_since_usec) >= long_usec)
+                say_unknown(r, LOG_ERR, SAID_UNKNOWN_LONG, d->why);
+        else if (state->n_unknown >= UNKNOWN_POLLS)
+                say_unknown(r, -1, SAID_UNKNOWN, d->why);
+
+        engine_item_show(e, item, VERDICT_UNKNOWN);
+        end(r, USEC_INFINITY, r->failed && class_is_transient(r->failure.class), d->why);
+}
+
+static void end_verdict(Run *r, const Decision *d) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+        ControlState *state = &item->state;
+        bool was_unknown = state->said[SAID_UNKNOWN].at_usec > 0 || state->said[SAID_UNKNOWN_LONG].at_usec > 0;
+        bool news = state->verdict != d->verdict;
+
+        say_api_recovered(r);
+
+        /* What no longer holds may be said anew when it comes back. */
+        for (int i = 0; i < SAID__MAX; i++)
+                if (state->said[i].at_usec > 0 && (d->verdict == VERDICT_COMPLIANT || !(r->said & (1u << i)))) {
+                        state->said[i] = (Said) {};
+                        r->state_changed = true;
+                }
+
+        if (state->n_unknown > 0 || state->unknown_since_usec > 0)
+                r->state_changed = true;
+        state->n_unknown = 0;
+        state->unknown_since_usec = 0;
+
+        if (news) {
+                state->verdict = d->verdict;
+                state->since_usec = engine_realtime(e);
+                r->state_changed = true;
+                engine_put_evidence(e, item, "verdict", verdict_to_string(d->verdict), NULL);
+        }
+
+        if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown))
+                say_compliant(r, d->why);
+
+        item->looked = true;
+        engine_item_show(e, item, d->verdict);
+        end(r, d->wait_usec,
+            d->retry || (d->waiting && r->failed && (class_is_transient(r->failure.class) || r->failure.class == FAILURE_WITHHELD)), d->why);
+}
+
+/* --- Steps -------------------------------------------------------------------------------------------------------- */
+
+static int record_grant(Run *r, const Decision *d, const Answer *answer) {
+        Engine *e = r->engine;
+        DownloadMemory *m = &r->item->state.download;
+        const GrantFacts *facts = &answer->grant;
+        _cleanup_(freep) char *paths = NULL;
+        size_t n_paths = 0;
+        StateRecord record;
+        Grant *grants;
+        FILE *stream;
+
+        stream = open_memstream(&paths, &n_paths);
+        if (!stream)
+                return -ENOMEM;
+        for (size_t i = 0; i < facts->n_file_paths; i++)
+                (void) fprintf(stream, "%s%s", i > 0 ? "\n" : "", facts->file_paths[i]);
+        if (fclose(stream) != 0)
+                return -ENOMEM;
+
+        /* A backup that is granted again moves to the end. */
+        for (size_t i = 0; i < m->n_grants; i++)
+                if (streq(m->grants[i].backup_id, d->grant.backup_id)) {
+                        memmove(m->grants + i, m->grants + i + 1, (m->n_grants - i - 1) * sizeof(*m->grants));
+                        m->n_grants--;
+                        break;
+                }
+        if (m->n_grants >= DOWNLOAD_GRANTS_MAX) {
+                memmove(m->grants, m->grants + 1, (m->n_grants - 1) * sizeof(*m->grants));
+                m->n_grants--;
+        }
+
+        grants = reallocarray(m->grants, m->n_grants + 1, sizeof(*grants));
+        if (!grants)
+                return -ENOMEM;
+        m->grants = grants;
+        m->grants[m->n_grants] = (Grant) { .granted_at_usec = answer->date_usec > 0 ? answer->date_usec : engine_realtime(e) };
+        memcpy(m->grants[m->n_grants].backup_id, d->grant.backup_id, BACKUP_ID_MAX);
+
+        record = (StateRecord) {
+                .kind = STATE_GRANT,
+                .service = r->instance->service,
+                .instance_id = r->instance->instance_id,
+                .control = r->item->control,
+                .grant = {
+                        .backup_id = m->grants[m->n_grants].backup_id,
+                        .bucket = facts->bucket,
+                        .request_id = answer->request_id,
+                        .file_paths = paths,
+                        .granted_at_usec = m->grants[m->n_grants].granted_at_usec,
+                },
+        };
+        m->n_grants++;
+        r->state_changed = true;
+        return e->world.put(e->world.userdata, &record);
+}
+
+static void freeze(Run *r, const Freeze *f) {
+        EndpointState *state = &r->item->endpoint->state;
+
+        state->frozen = true;
+        state->frozen_at_usec = engine_realtime(r->engine);
+        (void) snprintf(state->frozen_why, sizeof(state->frozen_why), "%s", f->why);
+        engine_put_endpoint(r->engine, r->item->endpoint);
+}
+
+/* What a decision changes, whatever comes next. */
+static void apply(Run *r, const Decision *d, const Answer *answer) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+
+        if (d->state_changed)
+                r->state_changed = true;
+
+        if (d->learned_readings > 0 && d->learned_readings != item->endpoint->state.readings) {
+                item->endpoint->state.readings = d->learned_readings;
+                engine_put_endpoint(e, item->endpoint);
+        }
+        if (d->freeze.freeze)
+                freeze(r, &d->freeze);
+        if (d->grant.set && answer) {
+                int q = record_grant(r, d, answer);
+
+                if (q < 0)
+                        engine_say_state_failing(e, q);
+                else
+                        engine_flush(e);        /* a grant that was forgotten would be made again */
+        }
+        if (item->control == CONTROL_LOCK)
+                engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
+
+        for (size_t i = 0; i < d->n_sayings; i++)
+                say(r, &d->sayings[i]);
+}
+
+void look_withhold(Run *r, const char *why, int error) {
+        Failure failure = { .class = FAILURE_WITHHELD };
+
+        (void) snprintf(failure.message, sizeof(failure.message), "%s%s%s", why, error < 0 ? ": " : "", error < 0 ? strerror(-error) : "");
+        look_continue(r, NULL, &failure);
+}
+
+/* Stores the state, then sends: a request that was forgotten in a power cut could be made twice. */
+static void ask_stored(Run *r) {
+        Engine *e = r->engine;
+        char detail[256];
+        int q;
+
+        if (r->ask.call == CALL_LOCK_SET)
+                (void) snprintf(detail, sizeof(detail), "%s, %lld days", lock_action_to_string(r->ask.lock_set.action),
+                                (long long) r->ask.lock_set.days);
+        else
+                (void) snprintf(detail, sizeof(detail), "%s", r->ask.call == CALL_DOWNLOAD_AUTHORIZE ? r->ask.authorize.backup_id : "");
+
+        engine_put_evidence(e, r->item, r->ask.call == CALL_LOCK_SET ? "lock-intent" : "intent", detail, NULL);
+        q = engine_try_put_item(e, r->item);
+        if (q < 0) {
+                look_withhold(r, "the state could not be stored", q);
+                return;
+        }
+
+        r->state = RUN_COMMITTING;
+        r->next = e->committing;
+        e->committing = r;
+        engine_commit(e);
+}
+
+static void step(Run *r, const Answer *answer, const Failure *failure) {
+        Engine *e = r->engine;
+        Item *item = r->item;
+        Decision d = {};
+        Situation s = {
+                .instance = r->instance,
+                .state = &item->state,
+                .look = &r->look,
+                .endpoint = &item->endpoint->state,
+                .enforce = r->instance->mode == MODE_ENFORCE && !e->options.observe,
+                .first_look = !item->looked,
+                .now_usec = engine_realtime(e),
+                .limit_retention_days = r->load->settings->limits.max_retention_days,
+                .new_locks_left = item->control == CONTROL_LOCK ? engine_new_locks_left(e, item) : 0,
+                .new_locks_per_day = r->load->settings->limits.new_locks_per_day,
+                .answer = answer,
+                .failure = failure,
+        };
+
+        r->failed = failure != NULL;
+        if (failure)
+                r->failure = *failure;
+
+        steps[item->control](&s, &d);
+        apply(r, &d, answer);
+        r->ask = d.ask;
+        r->n_auth_tries = 0;
+        r->decided_at_usec = engine_boottime(e);
+
+        switch (d.next) {
+        case NEXT_ASK:
+                endpoint_queue_run(item->endpoint, r);
+                break;
+        case NEXT_ASK_STORED:
+                ask_stored(r);
+                break;
+        case NEXT_ASK_LATER:
+                r->state = RUN_LATER;
+                heap_put(&e->later, &r->later, usec_add(engine_boottime(e), d.wait_usec));
+                break;
+        case NEXT_DONE:
+                end_verdict(r, &d);
+                break;
+        case NEXT_UNKNOWN:
+                end_unknown(r, &d);
+                break;
+        }
+}
+
+void look_continue(Run *r, const Answer *answer, const Failure *failure) {
+        assert(r);
+        assert(!answer || !failure);
+
+        r->state = RUN_STEPPING;
+        step(r, answer, failure);
+}
+
+bool look_may_send(Run *r) {
+        Engine *e = r->engine;
+
+        if (r->ask.call != CALL_LOCK_SET)
+                return true;
+
+        if (r->item->endpoint->state.frozen) {
+                look_withhold(r, "lock writes to this endpoint were frozen", 0);
+                return false;
+        }
+        if (usec_sub(engine_boottime(e), r->decided_at_usec) > LOCK_DECISION_MAX_USEC) {
+                look_withhold(r, "the request could not be sent in time, the lock is read anew", 0);
+                return false;
+        }
+
+        return true;
+}
+
+void look_begin(Engine *e, Item *item) {
+        usec_t now = engine_boottime(e);
+        Run *r;
+
+        assert(!item->run);
+
+        if (now >= item->poll_at_usec) {
+                engine_item_plan_poll(e, item);
+                if (!e->options.once)
+                        item->n_retries = 0;
+                item->counted = false;
+        }
+
+        r = calloc(1, sizeof(*r));
+        if (!r || heap_reserve(&e->later, e->n_runs + 1) < 0) {
+                free(r);
+                engine_item_done(e, item, usec_add(now, USEC_PER_SEC));
+                return;
+        }
+
+        r->engine = e;
+        r->item = item;
+        r->load = load_ref(e->load);
+        r->instance = item->instance;
+        item->run = r;
+        e->n_runs++;
+
+        step(r, NULL, NULL);
+}
