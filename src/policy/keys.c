@@ -72,8 +72,8 @@ static const KeyInfo encryption_keys[] = {
         {
                 .key = "expect",
                 .type = KEY_SWITCH,
-                .flags = KEY_REQUIRED,
                 .offset = offsetof(EncryptionPolicy, expect_on),
+                .initial = "on",
                 .help = "whether encrypted backup should be on; holdfast never switches it off",
         },
         {
@@ -92,8 +92,8 @@ static const KeyInfo schedule_keys[] = {
         {
                 .key = "status",
                 .type = KEY_SWITCH,
-                .flags = KEY_REQUIRED,
                 .offset = offsetof(SchedulePolicy, on),
+                .initial = "on",
                 .help = "whether automatic backup should be on",
         },
         {

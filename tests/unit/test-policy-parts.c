@@ -74,7 +74,7 @@ static void test_table(void **state) {
         assert_true(keys_instance.n_keys <= KEYS_MAX);
         assert_int_equal(keys_each(&keys_settings, visit_key, &n_settings), 0);
         assert_int_equal(keys_each(&keys_instance, visit_key, &n_instance), 0);
-        assert_int_equal(n_settings, 44);
+        assert_int_equal(n_settings, 46);
         assert_int_equal(n_instance, 34);
 }
 
