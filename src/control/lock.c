@@ -106,6 +106,12 @@ static void done_pending(const Situation *s, const LockView *v, const LockRuling
         d->waiting = true;
 }
 
+static void view_set_end(LockView *v, usec_t end_usec) {
+        v->end_usec = end_usec;
+        v->running = end_usec > v->now_usec;
+        v->remaining_usec = usec_sub(end_usec, v->now_usec);
+}
+
 static LockView view_read(const Situation *s) {
         const LockFacts *f = &s->answer->lock;
         LockView v = {
@@ -116,9 +122,7 @@ static LockView view_read(const Situation *s) {
                 .clock_agreed = clocks_agree(s, s->answer->date_usec),
         };
 
-        v.end_usec = f->presence == LOCK_HELD ? f->end_usec : 0;
-        v.running = v.end_usec > v.now_usec;
-        v.remaining_usec = usec_sub(v.end_usec, v.now_usec);
+        view_set_end(&v, f->presence == LOCK_HELD ? f->end_usec : 0);
         return v;
 }
 
@@ -277,13 +281,12 @@ static void on_read_failed(const Situation *s, Decision *d) {
                 .clock_agreed = clocks_agree(s, f->date_usec),
         };
 
-        v.end_usec = assumed_end(v.memory);
-        v.running = v.end_usec > v.now_usec;
-        v.remaining_usec = usec_sub(v.end_usec, v.now_usec);
-
+        view_set_end(&v, assumed_end(v.memory));
         if ((f->class == FAILURE_NOT_PERMITTED || f->class == FAILURE_NOT_OFFERED) && extend_unread(s, &v, d))
                 return;
 
+        /* What is said goes by what was read: a request that was not seen to take effect protects nothing. */
+        view_set_end(&v, v.memory->seen ? v.memory->end_usec : 0);
         if (!v.running && v.memory->seen)
                 lock_say_lapsed(&v, d);
         lock_say_expiring(&v, d, f->message);

@@ -275,12 +275,13 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
         if (n->n_failed++ == 0)
                 n->failing_since_usec = engine_boottime(e);
 
-        /* A throttle counts for all calls of the user or address: the next ones would only add to it. */
-        if (f->class == FAILURE_THROTTLED && f->retry_after_usec > 0)
-                n->paused_until_usec = engine_boottime(e) + MIN(f->retry_after_usec, PAUSE_MAX_USEC);
-
         if (n->n_failed >= FAILED_SAID && said_news(&n->said_failing, engine_realtime(e), 0))
                 say_failing(e, n, f);
+}
+
+/* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */
+void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec) {
+        n->paused_until_usec = engine_boottime(e) + MIN(MIN(wait_usec, poll_usec), PAUSE_MAX_USEC);
 }
 
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {

@@ -269,6 +269,7 @@ void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
 void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
+void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 

@@ -811,6 +811,10 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
                         endpoint_queue_item(item->endpoint, item);
         }
 
+        /* Locks first, also where another service could have sent the request that shows whether the key is good. */
+        HASH_ITER(hh, e->endpoints, n, next)
+                if (n->ready[0])
+                        endpoint_pump(e, n, &wait);
         HASH_ITER(hh, e->endpoints, n, next)
                 endpoint_pump(e, n, &wait);
 

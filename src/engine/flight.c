@@ -151,6 +151,8 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         }
 
         endpoint_note(e, f->endpoint, q > 0 ? NULL : &failure);
+        if (q <= 0 && failure.class == FAILURE_THROTTLED)
+                endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
         endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
 
         if (q > 0 || shows_accepted(&failure))

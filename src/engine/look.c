@@ -12,7 +12,6 @@
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_BASE_USEC USEC_PER_SEC                    /* PRODUCT: 1 s to 5 min, full jitter */
 #define RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
-#define RETRY_AFTER_MAX_USEC USEC_PER_HOUR              /* no server may silence a control for longer, unless its poll is; picked */
 #define ONCE_RETRIES 3                                  /* --once: more would be waiting */
 #define ONCE_WAIT_MAX_USEC (30 * USEC_PER_SEC)
 #define UNKNOWN_POLLS 3                                 /* PRODUCT: unknown */
@@ -183,7 +182,7 @@ static usec_t retry_wait(Run *r) {
         usec_t most = RETRY_BASE_USEC << MIN(r->item->n_retries, 16u);
         usec_t wait = MAX(engine_random(r->engine) % (MIN(most, RETRY_MAX_USEC) + 1), RETRY_MIN_USEC);
 
-        return MAX(wait, MIN(r->failure.retry_after_usec, RETRY_AFTER_MAX_USEC));
+        return MAX(wait, r->failure.retry_after_usec);  /* the next poll comes at its time all the same (PRODUCT) */
 }
 
 /* Ends the look: when is the control looked at again? */
@@ -196,8 +195,6 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
         if (retry) {
                 wait = retry_wait(r);
                 at_usec = MIN(at_usec, usec_add(now, wait));
-                if (r->failure.retry_after_usec > 0)
-                        item->poll_at_usec = MAX(item->poll_at_usec, usec_add(now, wait));      /* the server's word holds for polls too */
                 item->n_retries++;
         }
 

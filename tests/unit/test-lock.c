@@ -724,6 +724,26 @@ static void test_lock_step_unread(void **state) {
         assert_true(SAID(&c, EVENT_LOCK_REFUSED));
 }
 
+/* A request without an answer, and then no more reads: what was read last counts, not what was hoped for. */
+static void test_lock_step_says_expiring_while_unread(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        c.policy.settle_usec = USEC_PER_HOUR;
+        c.cloud.faults[0] = FAULT_LOST_BEFORE;
+        c.cloud.n_faults = 1;
+        look(&c);
+        c.cloud.read_fault = FAULT_FORBIDDEN;
+        look(&c);
+        assert_false(SAID(&c, EVENT_LOCK_EXPIRING));
+        c.cloud.now += 2 * DAY;
+        look(&c);
+        assert_true(SAID(&c, EVENT_LOCK_EXPIRING));
+        c.cloud.now += 4 * DAY;
+        look(&c);
+        assert_true(SAID(&c, EVENT_LOCK_LAPSED));
+}
+
 static void test_lock_step_silence_is_no_proof(void **state) {
         Situation s;
         Look l = { .phase = 1 };
@@ -834,6 +854,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_enables),
                 cmocka_unit_test(test_lock_step_lapsed),
                 cmocka_unit_test(test_lock_step_unread),
+                cmocka_unit_test(test_lock_step_says_expiring_while_unread),
                 cmocka_unit_test(test_lock_step_silence_is_no_proof),
                 cmocka_unit_test(test_lock_step_reports_an_empty_lock),
                 cmocka_unit_test(test_lock_step_survives_years_of_faults),
