@@ -3,6 +3,7 @@
  * Lists of backups: GET /v3/{project}/backups of TaurusDB, GET /v3.2/{project}/backups of GaussDB and its elder
  * versions.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
@@ -71,6 +72,15 @@ static int read_time(const JsonAt *at, const char *name, BackupStatus status, us
         return 1;
 }
 
+/* The id becomes part of a path: documented as letters and digits, examples elsewhere have hyphens. */
+static bool is_id(const char *s) {
+        for (; *s; s++)
+                if (!isalnum((unsigned char) *s) && *s != '-' && *s != '_')
+                        return false;
+
+        return true;
+}
+
 static int read_id(const JsonAt *at, char ret[static BACKUP_ID_MAX]) {
         const char *s = NULL;
         int r;
@@ -80,8 +90,8 @@ static int read_id(const JsonAt *at, char ret[static BACKUP_ID_MAX]) {
                 return r;
         if (r == 0 || !*s)
                 return json_missing(at, "id", "a backup id");
-        if (strlen(s) >= BACKUP_ID_MAX || !text_is_visible(s, strlen(s)))
-                return json_complain(at, "id", "text", "a backup id of at most 64 visible characters");
+        if (strlen(s) >= BACKUP_ID_MAX || !is_id(s))
+                return json_complain(at, "id", "text", "a backup id of at most 64 letters, digits and hyphens");
 
         (void) text_copy(ret, BACKUP_ID_MAX, s, strlen(s));     /* fits */
         return 1;

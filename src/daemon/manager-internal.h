@@ -61,6 +61,7 @@ void manager_on_reply(void *userdata, uint64_t cookie, HttpReply *reply);
 /* service.c */
 int service_start(Manager *m);
 void service_ready(Manager *m);
+void service_format_status(const Manager *m, char *buf, size_t size);  /* "4,812 controls: 4,801 compliant, …" */
 void service_reloading(Manager *m);
 void service_stopping(Manager *m);
 

@@ -431,8 +431,12 @@ int manager_run(Manager *m) {
                 return EXIT_FAILED;
         }
 
-        if (!m->stopping)
-                manager_say(m, EVENT_STOPPING, "stopping");
+        if (!m->stopping) {
+                char status[sizeof(m->status)];
+
+                service_format_status(m, status, sizeof(status));
+                manager_say(m, EVENT_STOPPING, "done: %s", status);
+        }
 
         committed = m->store ? manager_commit_now(m) : 0;
         if (committed < 0)

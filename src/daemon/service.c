@@ -28,7 +28,7 @@ static const char *grouped(size_t n, char buf[static 32]) {
         return buf;
 }
 
-static void format_status(const Manager *m, char *buf, size_t size) {
+void service_format_status(const Manager *m, char *buf, size_t size) {
         char n[4][32], left[TIME_TEXT_MAX], next[128] = "";
         EngineCounts c;
 
@@ -45,7 +45,7 @@ static void format_status(const Manager *m, char *buf, size_t size) {
 static void tell_status(Manager *m) {
         char status[sizeof(m->status)];
 
-        format_status(m, status, sizeof(status));
+        service_format_status(m, status, sizeof(status));
         if (streq(status, m->status))
                 return;
 
@@ -96,7 +96,7 @@ int service_start(Manager *m) {
 }
 
 void service_ready(Manager *m) {
-        format_status(m, m->status, sizeof(m->status));
+        service_format_status(m, m->status, sizeof(m->status));
         (void) sd_notifyf(false, "READY=1\nSTATUS=%s", m->status);
 }
 

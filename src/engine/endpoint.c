@@ -40,6 +40,10 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
         n->service = service;
         n->tokens = -1;
         HASH_ADD_KEYPTR(hh, e->endpoints, n->origin, strlen(n->origin), n);
+        if (!hash_added(n)) {
+                endpoint_free(n);
+                return NULL;
+        }
         return n;
 }
 

@@ -12,7 +12,7 @@
  *      heap.c
  */
 
-#include <uthash.h>
+#include "base/hash.h"
 
 #include "cloud/calls.h"
 #include "cloud/sign.h"

@@ -270,6 +270,11 @@ static Shelved *shelf_get(Engine *e, const char *key, Control control) {
 
         s->control = control;
         HASH_ADD_KEYPTR(hh, e->shelf, s->key, strlen(s->key), s);
+        if (!hash_added(s)) {
+                free(s->key);
+                free(s);
+                return NULL;
+        }
         return s;
 }
 
@@ -357,6 +362,12 @@ void engine_note_enabled(Engine *e, const char *key, usec_t at_usec) {
                         return;
                 }
                 HASH_ADD_KEYPTR(hh, e->enabled, b->key, strlen(b->key), b);
+                if (!hash_added(b)) {
+                        free(b->key);
+                        free(b);
+                        e->enabled_lost = true;
+                        return;
+                }
         }
 
         b->at_usec = at_usec;
@@ -559,6 +570,10 @@ static int item_add(Engine *e, const Instance *i, Control c, char *key_taken) {
         item->control = c;
         item->endpoint = item_endpoint(e, i, c);
         HASH_ADD_KEYPTR(hh, e->items, item->key, strlen(item->key), item);
+        if (!hash_added(item)) {
+                engine_item_free(e, item);
+                return -ENOMEM;
+        }
         e->n_items++;
         e->n_shown[VERDICT_UNKNOWN]++;
         return 0;

@@ -107,6 +107,10 @@ static Scope *scope_get(Engine *e, const Instance *i, bool is_token, Failure *re
         }
 
         HASH_ADD_KEYPTR(hh, e->identity.scopes, s->key, strlen(s->key), s);
+        if (!hash_added(s)) {
+                scope_free(s);
+                goto nomem;
+        }
         return s;
 
 nomem:

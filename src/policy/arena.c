@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/hash.h"
+#include "base/hash.h"
 
 #define ARENA_BLOCK_MIN ((size_t) 4096)         /* bytes; picked: holds the tree of an ordinary file */
 #define ARENA_BLOCK_MAX ((size_t) 256 * 1024)   /* bytes; blocks double up to this, so that many texts need few of them */
@@ -19,7 +19,6 @@ typedef struct Block {
 
 typedef struct Interned {
         UT_hash_handle hh;
-        bool lost;
         char *text;
 } Interned;
 
@@ -151,5 +150,5 @@ char *arena_intern(Arena *a, const char *s) {
                 return NULL;
 
         HASH_ADD_KEYPTR(hh, a->interned, entry->text, strlen(entry->text), entry);
-        return entry->lost ? NULL : entry->text;
+        return hash_added(entry) ? entry->text : NULL;
 }

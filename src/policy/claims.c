@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "policy/hash.h"
+#include "base/hash.h"
 
 #define WHAT_MAX 256            /* bytes; names have at most 128, ids 64 */
 
 typedef struct Entry {
         Claim claim;
         UT_hash_handle hh;
-        bool lost;
         struct Entry *next;     /* of the same file */
         char what[];
 } Entry;
@@ -96,7 +95,7 @@ static int claims_put(Claims *c, const Instance *i, const char *what) {
         *entry = (Entry) { .claim = { .file = i->file, .line = i->line }, .next = c->of_file };
         memcpy(entry->what, what, n + 1);
         HASH_ADD_KEYPTR(hh, c->entries, entry->what, n, entry);
-        if (entry->lost) {
+        if (!hash_added(entry)) {
                 free(entry);
                 return -ENOMEM;
         }

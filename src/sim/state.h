@@ -6,7 +6,7 @@
  * instances cost no more a request than one. Private to the room: the outside sees rules.h.
  */
 
-#include "sim/hash.h"
+#include "base/hash.h"
 #include "sim/rules.h"
 #include "sim/settings.h"
 
