@@ -2,11 +2,16 @@
 #include "report/output.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #include "base/macro.h"
+
+#define STALL_MSEC 500                  /* a reader that is slow, not gone, is given this long; picked */
+#define PART_MAX ((size_t) PIPE_BUF)    /* a pipe that is ready takes this much without blocking */
 
 static void iov_advance(struct iovec iov[static 2], size_t n) {
         for (size_t i = 0; i < 2; i++) {
@@ -18,6 +23,20 @@ static void iov_advance(struct iovec iov[static 2], size_t n) {
         }
 }
 
+/* A pipe that nobody reads must not stop the daemon, and its flags are not ours to change: others share them. Once it has stalled,
+ * lines are dropped without waiting until it moves again. */
+static bool would_not_block(Output *o, int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLOUT };
+        int r;
+
+        do
+                r = poll(&p, 1, o->stalled ? 0 : STALL_MSEC);
+        while (r < 0 && errno == EINTR);
+
+        o->stalled = r == 0;
+        return r != 0;
+}
+
 static int write_to_fd(Output *o, int fd, const char *line, size_t n) {
         struct iovec iov[2] = {
                 { .iov_base = (char *) "\n", .iov_len = o->cut ? 1 : 0 },
@@ -26,8 +45,16 @@ static int write_to_fd(Output *o, int fd, const char *line, size_t n) {
         bool begun = false;
 
         while (iov[1].iov_len > 0) {
-                ssize_t k = writev(fd, iov, 2);
+                struct iovec part[2] = { iov[0], iov[1] };
+                ssize_t k;
 
+                if (!would_not_block(o, fd)) {
+                        o->cut = o->cut || begun;
+                        return -EAGAIN;
+                }
+
+                part[1].iov_len = MIN(part[1].iov_len, PART_MAX - part[0].iov_len);
+                k = writev(fd, part, 2);
                 if (k < 0 && errno == EINTR)
                         continue;
                 if (k <= 0) {
