@@ -32,7 +32,7 @@ static LockTimes intent_times(const LockIntent *i) {
 }
 
 /* Readings under which the intent explains the end that was read: those it meets exactly, else those it may have been rounded from. */
-static unsigned intent_matches(const LockIntent *i, usec_t end_usec) {
+static unsigned intent_matches(const LockIntent *i, usec_t end_usec, bool *ret_exact) {
         LockTimes t = intent_times(i);
         unsigned exact = 0, loose = 0;
 
@@ -53,6 +53,7 @@ static unsigned intent_matches(const LockIntent *i, usec_t end_usec) {
                         loose |= 1u << r;
         }
 
+        *ret_exact = exact != 0;
         return exact ? exact : loose;
 }
 
@@ -150,17 +151,19 @@ static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, Lo
         for (size_t k = m->n_intents; k > 0; k--) {
                 const LockIntent *i = &m->intents[k - 1];
                 unsigned matched;
+                bool exact = false;
 
                 if (outstanding ? !lock_intent_outstanding(i) : i->outcome != INTENT_VOID)
                         continue;
 
-                matched = intent_matches(i, end_usec);
+                matched = intent_matches(i, end_usec, &exact);
                 if (matched == 0)
                         continue;
 
                 if (!ret->intent) {
                         ret->intent = i;
                         ret->action = i->action;
+                        ret->short_of_target = exact && end_usec + LOCK_EXACT_USEC < i->expected_end_usec;
                 }
                 ret->judgement = LOCK_JUDGED_CONFIRMED;
                 if (i->action == LOCK_EXTEND)

@@ -23,6 +23,7 @@ typedef struct LockRuling {
         LockJudgement judgement;
         LockAction action;              /* CONFIRMED: of the request that took effect */
         unsigned matched;               /* CONFIRMED, extend: readings that explain the new end */
+        bool short_of_target;           /* CONFIRMED: another reading than the one it was reckoned for holds, and it fell short */
         usec_t settled_at_usec;         /* PENDING: the cloud's clock */
         bool baffling;                  /* VOID: nothing explains it, and no other request is worth trying */
         const LockIntent *intent;       /* the request concerned; belongs to the memory */

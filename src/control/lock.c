@@ -149,7 +149,7 @@ static bool take_ruling(const Situation *s, const LockView *v, const LockRuling 
         case LOCK_JUDGED_CONFIRMED:
                 learn(s, ruling, d);
                 lock_say_confirmed(s, v, ruling, d);
-                s->look->climbing = s->look->wrote;
+                s->look->climbing = s->look->wrote && ruling->short_of_target;
                 break;
         case LOCK_JUDGED_VOID:
                 s->look->climbing = false;

@@ -62,6 +62,7 @@ struct Item {
         bool looked;            /* a look of this process gave a verdict */
         bool finished;          /* --once: came to its end */
         bool gone;              /* its policy was removed while a look ran */
+        Item *leaving_next;     /* among those */
         bool changed;           /* its policy was changed while a look ran: look again */
         bool moved;             /* while policies are put in force: it differs from before */
         Endpoint *next_endpoint;        /* of a changed policy, once the look that runs has ended */
@@ -206,6 +207,7 @@ struct Engine {
         Load *load;
         Item *items;
         size_t n_items;
+        Item *leaving;          /* their policy was removed while a look runs */
         Shelved *shelf;
         Enabled *enabled;
         bool enabled_lost;      /* one could not be counted */
@@ -240,6 +242,7 @@ void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time
 void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
 void engine_item_show(Engine *e, Item *item, Verdict v);
 void engine_item_free(Engine *e, Item *item);
+void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone has ended */
 void engine_wake_unknown(Engine *e);            /* who we are has changed: look again at what could not be determined */
 void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
 int engine_try_put_item(Engine *e, Item *item);

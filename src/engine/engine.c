@@ -427,7 +427,7 @@ void engine_item_plan_poll(Engine *e, Item *item) {
 
 void engine_item_done(Engine *e, Item *item, usec_t at_usec) {
         if (item->gone) {
-                engine_item_free(e, item);
+                engine_item_leave(e, item);
                 return;
         }
         if (item->finished)
@@ -516,23 +516,10 @@ void engine_item_free(Engine *e, Item *item) {
         free(item);
 }
 
-/* Takes an item out of force; what it remembers is kept for a policy that comes back. */
-static void item_retire(Engine *e, Item *item) {
-        Shelved *s;
+/* Keeps what an item remembers for a policy that comes back, and frees the rest. */
+static void item_shelve(Engine *e, Item *item) {
+        Shelved *s = shelf_get(e, item->key, item->control);
 
-        HASH_DEL(e->items, item);
-        e->n_items--;
-        e->n_shown[item->shown]--;
-        if (item->finished)
-                e->n_finished--;
-
-        if (item->run) {
-                item->gone = true;      /* what its look still learns is stored at the look's end */
-                item->instance = item->run->instance;
-                return;
-        }
-
-        s = shelf_get(e, item->key, item->control);
         if (s) {
                 control_state_done(s->control, &s->state);
                 s->state = item->state;
@@ -541,12 +528,86 @@ static void item_retire(Engine *e, Item *item) {
         engine_item_free(e, item);
 }
 
+/* Finds one that is gone, and takes it off the list; NULL if there is none. */
+static Item *take_leaving(Engine *e, const char *key) {
+        for (Item **p = &e->leaving; *p; p = &(*p)->leaving_next)
+                if (streq((*p)->key, key)) {
+                        Item *item = *p;
+
+                        *p = item->leaving_next;
+                        item->leaving_next = NULL;
+                        return item;
+                }
+
+        return NULL;
+}
+
+void engine_item_leave(Engine *e, Item *item) {
+        Item *taken;
+
+        assert(item->gone);
+
+        taken = take_leaving(e, item->key);
+        assert(taken == item);
+        item_shelve(e, taken);
+}
+
+/* Takes an item out of force. One whose look runs stays reachable: the policy may be back before the answer is. */
+static void item_retire(Engine *e, Item *item) {
+        HASH_DEL(e->items, item);
+        e->n_items--;
+        e->n_shown[item->shown]--;
+        if (item->finished)
+                e->n_finished--;
+
+        if (!item->run) {
+                item_shelve(e, item);
+                return;
+        }
+
+        item->gone = true;
+        item->instance = item->run->instance;
+        heap_remove(&e->renewals, &item->renewal);
+        item->leaving_next = e->leaving;
+        e->leaving = item;
+}
+
 static Endpoint *item_endpoint(Engine *e, const Instance *i, Control c) {
         const char *origin = engine_settings(e)->endpoints[control_service(c)];
 
         if (!origin && i->region)
                 origin = endpoint_lookup(control_service(c), i->region);
         return origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
+}
+
+static int item_insert(Engine *e, Item *item) {
+        HASH_ADD_KEYPTR(hh, e->items, item->key, strlen(item->key), item);
+        if (!hash_added(item))
+                return -ENOMEM;
+
+        e->n_items++;
+        e->n_shown[item->shown]++;
+        return 0;
+}
+
+/* A policy that was removed is back while the look of before still runs: what that look has asked for must not be forgotten. */
+static int item_revive(Engine *e, Item *item, const Instance *i) {
+        const Instance *before = item->instance;
+        int r;
+
+        item->instance = i;
+        r = item_insert(e, item);
+        if (r < 0) {
+                item->instance = before;
+                item->leaving_next = e->leaving;
+                e->leaving = item;
+                return r;
+        }
+
+        item->gone = false;
+        item->changed = true;
+        item->next_endpoint = item_endpoint(e, i, item->control);
+        return 0;
 }
 
 static int item_add(Engine *e, const Instance *i, Control c, char *key_taken) {
@@ -569,13 +630,10 @@ static int item_add(Engine *e, const Instance *i, Control c, char *key_taken) {
         item->instance = i;
         item->control = c;
         item->endpoint = item_endpoint(e, i, c);
-        HASH_ADD_KEYPTR(hh, e->items, item->key, strlen(item->key), item);
-        if (!hash_added(item)) {
+        if (item_insert(e, item) < 0) {
                 engine_item_free(e, item);
                 return -ENOMEM;
         }
-        e->n_items++;
-        e->n_shown[VERDICT_UNKNOWN]++;
         return 0;
 }
 
@@ -590,8 +648,10 @@ static int item_configure(Engine *e, const Instance *i, Control c) {
                 return -ENOMEM;
 
         HASH_FIND_STR(e->items, key, item);
-        if (!item)
-                return item_add(e, i, c, STEAL(key));
+        if (!item) {
+                item = take_leaving(e, key);
+                return item ? item_revive(e, item, i) : item_add(e, i, c, STEAL(key));
+        }
 
         before = item->instance;
         item->instance = i;

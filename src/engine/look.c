@@ -41,7 +41,7 @@ void run_free_with_item(Run *r) {
 
         run_free(r);
         if (item->gone)
-                engine_item_free(e, item);
+                engine_item_leave(e, item);
 }
 
 /* --- What is said ------------------------------------------------------------------------------------------------- */
