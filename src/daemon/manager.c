@@ -126,8 +126,9 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         r = configure(m);
         engine_counts(m->engine, &c);
         if (r >= 0)
-                manager_say(m, EVENT_RELOADED, "reloaded: %zu policies with %zu controls in force, %zu rejected", m->policies->n_instances,
-                            c.n_controls, m->n_rejected);
+                manager_say(m, EVENT_RELOADED, "reloaded: %zu %s with %zu %s in force, %zu rejected", m->policies->n_instances,
+                            m->policies->n_instances == 1 ? "policy" : "policies", c.n_controls, c.n_controls == 1 ? "control" : "controls",
+                            m->n_rejected);
         service_ready(m);       /* whether it worked or not: what was in force still is */
         manager_wake(m);
         return 0;
@@ -421,8 +422,9 @@ int manager_run(Manager *m) {
         assert(m);
 
         engine_counts(m->engine, &c);
-        manager_say(m, EVENT_STARTED, "holdfastd %s: %zu policies with %zu controls in force, %zu rejected%s", HOLDFAST_VERSION,
-                    m->policies->n_instances, c.n_controls, m->n_rejected, m->options->observe ? "; observing only" : "");
+        manager_say(m, EVENT_STARTED, "holdfastd %s: %zu %s with %zu %s in force, %zu rejected%s", HOLDFAST_VERSION,
+                    m->policies->n_instances, m->policies->n_instances == 1 ? "policy" : "policies", c.n_controls,
+                    c.n_controls == 1 ? "control" : "controls", m->n_rejected, m->options->observe ? "; observing only" : "");
         service_ready(m);
 
         r = sd_event_loop(m->event);
