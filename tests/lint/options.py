@@ -30,7 +30,7 @@ def main():
     for option in sorted(in_help ^ in_page):
         errors.append(f"{option} is in only one of --help and the section OPTIONS of {page}")
     if synopsis and "OPTION" not in synopsis[1]:
-        for option in sorted(in_page - set(re.findall(r"--[a-z][a-z-]*", synopsis[1]))):
+        for option in sorted(in_page - {"--help", "--version"} - set(re.findall(r"--[a-z][a-z-]*", synopsis[1]))):
             errors.append(f"{option} is not in the synopsis of {page}")
 
     version = run(program, "--version")
