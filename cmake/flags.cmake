@@ -20,6 +20,7 @@ target_compile_options(holdfast_flags INTERFACE
         -Wswitch-enum                   # a new enum value must be thought of everywhere
         $<$<C_COMPILER_ID:GNU>:-Wlogical-op -Wduplicated-cond>
         -fno-common -fno-strict-aliasing
+        -UNDEBUG                        # assertions stay on in every build: they are cheap, and a lock cannot be taken back
         $<$<BOOL:${HOLDFAST_WERROR}>:-Werror>)
 target_compile_definitions(holdfast_flags INTERFACE
         _GNU_SOURCE

@@ -248,7 +248,7 @@ static usec_t assumed_end(const LockMemory *m) {
 static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
         bool due = v->remaining_usec < v->policy->renew_before_usec;
 
-        if (!due || !s->enforce || s->endpoint->frozen)
+        if (!due || !s->enforce || s->endpoint->frozen || s->look->n_writes > 0)
                 return false;
 
         if (lock_stated_reading(v->policy->extension) == 0) {

@@ -205,30 +205,46 @@ static int new_engine(Manager *m) {
         return engine_new(&world, &options, &m->engine);
 }
 
-/* The state folder can be used now: begin again with what it remembers. Nothing on a lock was sent meanwhile. */
+static int reopen_later(sd_event_source *source) {
+        (void) sd_event_source_set_time_relative(source, REOPEN_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* The state folder can be used now: begin again with what it remembers. Nothing on a lock was sent meanwhile. If that fails, what there was
+ * goes on without a store. */
 static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
-        Engine *old = m->engine;
+        Manager before = *m;
         int r;
 
+        if (m->stopping)
+                return 0;
+
         r = new_engine(m);
-        if (r >= 0)
-                r = manager_open_store(m);
+        if (r < 0)
+                return reopen_later(source);
+
+        r = manager_open_store(m);
+        if (r >= 0) {
+                m->transport = NULL;
+                m->settings = NULL;     /* the policies stay: the last good version of a broken file is among them */
+                r = configure(m);
+        }
         if (r < 0) {
-                engine_free(m->engine != old ? m->engine : NULL);
-                m->engine = old;
-                (void) sd_event_source_set_time_relative(source, REOPEN_USEC);
-                return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                transport_free(m->transport != before.transport ? m->transport : NULL);
+                engine_free(m->engine);
+                m->store = store_free(m->store);
+                m->transport = before.transport;
+                m->engine = before.engine;
+                m->settings = before.settings;
+                m->policies = before.policies;
+                m->put_error = before.put_error;
+                watch_credentials(m);
+                return reopen_later(source);
         }
 
-        m->transport = transport_free(m->transport);
-        m->settings = NULL;
-        m->policies = NULL;
-        r = configure(m);
-        engine_free(old);
-        if (r < 0)
-                return r;
-
+        transport_free(before.transport);
+        engine_free(before.engine);
         manager_say(m, EVENT_STATE_RECOVERED, "%s: state is stored again", m->options->state);
         manager_wake(m);
         return 0;

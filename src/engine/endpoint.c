@@ -285,7 +285,7 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
 
 /* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec) {
-        n->paused_until_usec = engine_boottime(e) + MIN(MIN(wait_usec, poll_usec), PAUSE_MAX_USEC);
+        n->paused_until_usec = MAX(n->paused_until_usec, engine_boottime(e) + MIN(MIN(wait_usec, poll_usec), PAUSE_MAX_USEC));
 }
 
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {

@@ -140,8 +140,9 @@ typedef struct Scope {
         bool known;             /* the answer is there */
         usec_t refresh_at_usec; /* wall clock; tokens */
         usec_t retry_at_usec;   /* CLOCK_BOOTTIME after a failure */
+        usec_t wait_until_usec; /* CLOCK_BOOTTIME: IAM's rate allows the request then; 0: nothing waits */
         unsigned n_failed;
-        bool renewed;           /* since a call last went through: a token is renewed once on a refusal */
+        usec_t renewed_at_usec; /* CLOCK_BOOTTIME: renewed on a refusal, and no call went through since; 0: not */
         Failure failure;        /* the last, while not known */
         bool failed;
 } Scope;
@@ -153,6 +154,7 @@ typedef struct Identity {
         unsigned n_probing;     /* requests on their way while unproven */
         usec_t proven_at_usec, refused_until_usec, retry_at_usec;       /* CLOCK_BOOTTIME */
         usec_t refresh_at_usec; /* wall clock: temporary keys */
+        uint32_t who;           /* digest of user and account, with a password */
         unsigned generation;    /* counts changes of the credentials */
         unsigned n_failed;
         Endpoint *metadata;
@@ -182,6 +184,7 @@ typedef struct Flight {
         Scope *scope;
         bool signed_with_key;   /* counts for the lock-out rule */
         bool probing;
+        usec_t sent_at_usec;    /* CLOCK_BOOTTIME */
         unsigned generation;    /* of the identity it went out with */
         struct Flight *prev, *next;
 } Flight;
@@ -292,6 +295,7 @@ typedef struct Pass {           /* what a call may go out with */
 
 IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr);
 void identity_run(Engine *e, usec_t *wait_usec);
+void identity_wait(Engine *e, usec_t *wait_usec);       /* after the pumps: what of theirs waits for IAM's rate */
 void identity_reload(Engine *e);                /* settings changed, or files did */
 /* A call was refused or went through. Returns true if it is worth sending again with what there is now. */
 bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Failure *failure);

@@ -425,6 +425,34 @@ void engine_item_plan_poll(Engine *e, Item *item) {
         item->poll_at_usec = e->started_at_usec + slot;
 }
 
+/* No endpoint is known for it: there is nobody to ask. */
+static void say_no_endpoint(Engine *e, Item *item) {
+        Event event = EVENT(EVENT_UNKNOWN);
+        const Instance *i = item->instance;
+
+        event.name = i->name;
+        event.instance = i->instance_id;
+        event.service = service_to_string(i->service);
+        event.region = i->region;
+        event.control = control_to_string(item->control);
+        event_set_message(&event, "%s: %s cannot be looked at: no endpoint is known for service %s in region %s, set endpoints.%s",
+                          i->name, control_to_string(item->control), service_to_string(i->service), i->region ? i->region : "(none)",
+                          service_to_string(i->service));
+        engine_say(e, &event);
+}
+
+/* There is nobody to ask any more. */
+static void item_lost_endpoint(Engine *e, Item *item) {
+        say_no_endpoint(e, item);
+        engine_item_show(e, item, VERDICT_UNKNOWN);
+        heap_remove(&e->due, &item->due);
+        heap_remove(&e->renewals, &item->renewal);
+        if (e->options.once && !item->finished) {
+                item->finished = true;
+                e->n_finished++;
+        }
+}
+
 void engine_item_done(Engine *e, Item *item, usec_t at_usec) {
         if (item->gone) {
                 engine_item_leave(e, item);
@@ -435,10 +463,13 @@ void engine_item_done(Engine *e, Item *item, usec_t at_usec) {
 
         if (item->changed) {
                 item->changed = false;
-                if (item->next_endpoint)
-                        item->endpoint = STEAL(item->next_endpoint);
+                item->endpoint = item->next_endpoint;
                 at_usec = 0;
                 item->poll_at_usec = 0;
+        }
+        if (!item->endpoint) {
+                item_lost_endpoint(e, item);
+                return;
         }
         heap_put(&e->due, &item->due, MIN(at_usec, item->poll_at_usec));
 }
@@ -483,22 +514,6 @@ void engine_on_clock_step(Engine *e) {
         if (e->load)
                 HASH_ITER(hh, e->items, item, next)
                         due_soon(e, item);
-}
-
-/* No endpoint is known for it: there is nobody to ask. */
-static void say_no_endpoint(Engine *e, Item *item) {
-        Event event = EVENT(EVENT_UNKNOWN);
-        const Instance *i = item->instance;
-
-        event.name = i->name;
-        event.instance = i->instance_id;
-        event.service = service_to_string(i->service);
-        event.region = i->region;
-        event.control = control_to_string(item->control);
-        event_set_message(&event, "%s: %s cannot be looked at: no endpoint is known for service %s in region %s, set endpoints.%s",
-                          i->name, control_to_string(item->control), service_to_string(i->service), i->region ? i->region : "(none)",
-                          service_to_string(i->service));
-        engine_say(e, &event);
 }
 
 /* --- Policies ----------------------------------------------------------------------------------------------------- */
@@ -657,14 +672,12 @@ static int item_configure(Engine *e, const Instance *i, Control c) {
         item->instance = i;
 
         n = item_endpoint(e, i, c);
-        if (n != item->endpoint || !instance_equal(before, i)) {
-                if (item->endpoint && !item->run)
+        item->moved = n != item->endpoint || !instance_equal(before, i);
+        item->next_endpoint = n;
+        if (item->moved && !item->run) {
+                if (item->endpoint)
                         endpoint_unqueue_item(item->endpoint, item);
-                item->moved = true;
-                if (!item->run)
-                        item->endpoint = n;
-                else
-                        item->next_endpoint = n;
+                item->endpoint = n;
         }
         return 0;
 }
@@ -719,11 +732,8 @@ static void settle_items(Engine *e, const PolicySet *set) {
                 }
 
                 if (!item->endpoint) {
-                        say_no_endpoint(e, item);
-                        if (e->options.once && !item->finished) {
-                                item->finished = true;
-                                e->n_finished++;
-                        }
+                        item_lost_endpoint(e, item);
+                        item->moved = false;
                         continue;
                 }
 
@@ -886,12 +896,13 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
                         endpoint_queue_item(item->endpoint, item);
         }
 
-        /* Locks first, also where another service could have sent the request that shows whether the key is good. */
-        HASH_ITER(hh, e->endpoints, n, next)
-                if (n->ready[0])
-                        endpoint_pump(e, n, &wait);
-        HASH_ITER(hh, e->endpoints, n, next)
-                endpoint_pump(e, n, &wait);
+        /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints
+         * that answer: one that does not would take that place for ever. */
+        for (unsigned round = 0; round < 4; round++)
+                HASH_ITER(hh, e->endpoints, n, next)
+                        if ((n->n_failed > 0) == (round >= 2) && (round % 2 == 1 || n->ready[0]))
+                                endpoint_pump(e, n, &wait);
+        identity_wait(e, &wait);
 
         if ((node = heap_top(&e->due)))
                 wait = MIN(wait, usec_sub(node->at_usec, now));

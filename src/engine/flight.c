@@ -21,6 +21,7 @@ int flight_send(Engine *e, Flight *template, HttpRequest *request) {
         *f = *template;
         f->generation = e->identity.generation;
         f->prev = NULL;
+        f->sent_at_usec = engine_boottime(e);
 
         r = e->world.send(e->world.userdata, request, (uint64_t) (uintptr_t) f);
         if (r < 0) {

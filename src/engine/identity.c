@@ -151,7 +151,7 @@ static int scope_send(Engine *e, Scope *s, bool probing) {
 
 /* Is the scope's answer there? If not, sees to it that it is asked for. */
 static IdentityAnswer scope_pass(Engine *e, Scope *s, bool probing, Failure *reterr) {
-        usec_t ignored = USEC_INFINITY, now = engine_boottime(e);
+        usec_t wait = USEC_INFINITY, now = engine_boottime(e);
         bool fresh = s->known && (!s->is_token || engine_realtime(e) < s->token.expires_at_usec);
         bool renew = s->known && s->is_token && engine_realtime(e) >= s->refresh_at_usec;
         int r;
@@ -159,9 +159,11 @@ static IdentityAnswer scope_pass(Engine *e, Scope *s, bool probing, Failure *ret
         if (fresh && !renew)
                 return IDENTITY_GO;
 
-        if (!s->fetching && now >= s->retry_at_usec && endpoint_may_send(e, s->iam, &ignored)) {
-                r = scope_send(e, s, probing);
-                if (r < 0) {
+        if (!s->fetching && now >= s->retry_at_usec) {
+                if (!endpoint_may_send(e, s->iam, &wait)) {
+                        if (wait != USEC_INFINITY)
+                                s->wait_until_usec = now + wait;        /* else a reply of IAM wakes us */
+                } else if ((r = scope_send(e, s, probing)) < 0) {
                         fail_withheld(&s->failure, "IAM could not be asked: %s", strerror(-r));
                         s->failed = true;
                         s->retry_at_usec = now + backoff(e, s->n_failed++);
@@ -209,6 +211,18 @@ static void say_rejected(Engine *e, const Failure *f) {
         else
                 event_set_message(&event, "%s: refused, all calls stop until the credentials change%s: %s", origin,
                                   uses_password(e) ? "" : " or six minutes have passed", f->message);
+        engine_say(e, &event);
+}
+
+/* The source is there, but cannot be used as it is. */
+static void say_unreadable(Engine *e, const Failure *f) {
+        Identity *id = &e->identity;
+        Event event = EVENT(EVENT_CREDENTIALS_REJECTED);
+
+        if (!said_news(&id->said_rejected, engine_realtime(e), digest_text(f->message)))
+                return;
+
+        event_set_message(&event, "%s; %s", f->message, id->credentials ? "those read before stay in use" : "no call can be made");
         engine_say(e, &event);
 }
 
@@ -290,7 +304,10 @@ static int read_source(Engine *e, CredentialsSource source) {
                 return r;
         }
 
-        return adopt(e, STEAL(c));
+        r = adopt(e, STEAL(c));
+        if (r > 0)
+                id->metadata = NULL;    /* what lies on this host is in use now */
+        return r;
 }
 
 void identity_reload(Engine *e) {
@@ -298,8 +315,22 @@ void identity_reload(Engine *e) {
         CredentialsSource source = engine_settings(e)->credentials.source;
         Identity *id = &e->identity;
         int r = -ENOENT;
+        uint32_t who;
 
-        id->failure = (Failure) {};
+        if (id->state != IDENTITY_REFUSED)
+                id->failure = (Failure) {};
+
+        who = source == CREDENTIALS_PASSWORD ? digest_text(engine_settings(e)->credentials.user_name) * 31 +
+                                               digest_text(engine_settings(e)->credentials.domain_name) : 0;
+        if (id->credentials && who != id->who) {        /* the same password of another user is another credential */
+                id->signer = signer_free(id->signer);
+                credentials_free(id->credentials);
+                id->credentials = NULL;
+                id->generation++;
+                id->n_probing = 0;
+                forget_scopes(e);
+        }
+        id->who = who;
 
         if (source == CREDENTIALS_AUTO)
                 for (size_t i = 0; i < N_ELEMENTS(automatic) && r == -ENOENT; i++)
@@ -315,7 +346,7 @@ void identity_reload(Engine *e) {
                 return;
 
         if (r != -ENOENT)
-                say_rejected(e, &id->failure);
+                say_unreadable(e, &id->failure);
         if (!id->failure.message[0])
                 fail_withheld(&id->failure, "no credentials found (source %s)", credentials_source_to_string(source));
         if (!id->credentials) {
@@ -333,8 +364,11 @@ static void metadata_failed(Engine *e, const Failure *f) {
         id->retry_at_usec = engine_boottime(e) + (f->class == FAILURE_NOT_OFFERED ? NONE_RETRY_USEC : backoff(e, id->n_failed));
         id->n_failed++;
 
-        if (id->credentials)
-                return;         /* the old key goes on until it expires */
+        if (id->credentials) {
+                if (id->state == IDENTITY_FETCHING)
+                        refuse(e, &id->failure);        /* asked for because the old one was refused */
+                return;         /* else the old key goes on until it expires */
+        }
 
         id->failure = *f;
         if (!e->options.once || id->n_failed >= ONCE_TRIES || f->class == FAILURE_NOT_OFFERED)
@@ -367,8 +401,11 @@ static void metadata_fetch(Engine *e) {
         Failure f;
         int r;
 
-        if (id->refreshing)
+        if (id->refreshing) {
+                if (!id->credentials || id->state == IDENTITY_REFUSED)
+                        id->state = IDENTITY_FETCHING;
                 return;
+        }
 
         id->metadata = endpoint_get(e, set ? set : endpoint_lookup(SERVICE_METADATA, ""), SERVICE_METADATA, NULL);
         if (!id->metadata)
@@ -443,8 +480,6 @@ static void on_metadata_key(Engine *e, const HttpReply *reply) {
         if (r <= 0) {
                 if (r < 0)
                         fail_withheld(&f, "the metadata service's answer could not be read: %s", strerror(-r));
-                if (id->state == IDENTITY_FETCHING && id->credentials)
-                        refuse(e, &id->failure);        /* asked for because the old one was refused */
                 metadata_failed(e, &f);
                 return;
         }
@@ -453,7 +488,9 @@ static void on_metadata_key(Engine *e, const HttpReply *reply) {
         id->n_failed = 0;
         r = adopt(e, c);
         if (r == 0 && id->state == IDENTITY_FETCHING)
-                refuse(e, &id->failure);                /* still the key that was refused */
+                refuse(e, &id->failure);        /* still the key that was refused */
+        if (r == 0)
+                id->retry_at_usec = engine_boottime(e) + NONE_RETRY_USEC;       /* it has no newer one yet */
         else if (r < 0) {
                 fail_withheld(&f, "the key from the metadata service could not be used: %s", strerror(-r));
                 metadata_failed(e, &f);
@@ -537,6 +574,11 @@ static void on_project(Engine *e, Flight *f, const HttpReply *reply) {
 }
 
 void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply) {
+        if ((f->kind == FLIGHT_METADATA_TOKEN || f->kind == FLIGHT_METADATA_KEY) && f->generation != e->identity.generation) {
+                e->identity.refreshing = false; /* another source has given a key since */
+                return;
+        }
+
         switch (f->kind) {
         case FLIGHT_TOKEN:
                 on_token(e, f, reply);
@@ -676,23 +718,30 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
                 Failure ignored = {};
                 Scope *s = i ? scope_get(e, i, true, &ignored) : NULL;
 
-                if (!s || s->renewed) {
+                if (s && s->renewed_at_usec > 0 && f->sent_at_usec <= s->renewed_at_usec)
+                        return true;            /* with the token of before: a new one is there, or on its way */
+                if (!s || s->renewed_at_usec > 0) {
                         refuse(e, failure);     /* a token that was only just given */
                         return false;
                 }
                 scope_forget_answer(s);
-                s->renewed = true;
+                s->renewed_at_usec = engine_boottime(e);
                 return true;
         }
 
         if (id->state == IDENTITY_REFUSED)
                 return false;
+        if (id->state == IDENTITY_FETCHING)
+                return true;            /* refused already, and a new key is being asked for */
 
         id->failure = *failure;
         if (id->credentials->security_token && id->metadata) {
                 id->state = IDENTITY_REFUSED;
                 metadata_fetch(e);      /* a temporary key may have been withdrawn: is there a new one? */
-                return id->state == IDENTITY_FETCHING;
+                if (id->state == IDENTITY_FETCHING)
+                        return true;
+                refuse(e, failure);
+                return false;
         }
 
         identity_reload(e);
@@ -707,22 +756,17 @@ void identity_on_accepted(Engine *e, const Flight *f) {
         Identity *id = &e->identity;
         Scope *s, *next;
 
-        if (f->generation != id->generation)
+        /* An answer to what was sent before the refusal does not take it back. */
+        if (f->generation != id->generation || id->state == IDENTITY_REFUSED || id->state == IDENTITY_FETCHING)
                 return;
 
         id->said_rejected = (Said) {};
         id->proven_at_usec = engine_boottime(e);
-        if (id->state == IDENTITY_UNPROVEN || id->state == IDENTITY_REFUSED) {
-                bool back = id->state == IDENTITY_REFUSED;
-
-                id->state = IDENTITY_PROVEN;
-                if (back)
-                        engine_wake_unknown(e);
-        }
+        id->state = IDENTITY_PROVEN;
 
         if (!f->signed_with_key && f->kind == FLIGHT_RUN)
                 HASH_ITER(hh, id->scopes, s, next)
-                        s->renewed = false;
+                        s->renewed_at_usec = 0;
 }
 
 void identity_run(Engine *e, usec_t *wait_usec) {
@@ -770,4 +814,14 @@ void identity_done(Engine *e) {
         signer_free(id->signer);
         credentials_free(id->credentials);
         *id = (Identity) {};
+}
+
+void identity_wait(Engine *e, usec_t *wait_usec) {
+        Scope *s, *next;
+
+        HASH_ITER(hh, e->identity.scopes, s, next)
+                if (s->wait_until_usec > 0) {
+                        *wait_usec = MIN(*wait_usec, usec_sub(s->wait_until_usec, engine_boottime(e)) + 1);
+                        s->wait_until_usec = 0;
+                }
 }

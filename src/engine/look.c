@@ -198,7 +198,7 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
                 item->n_retries++;
         }
 
-        if (e->options.once && !(retry && item->n_retries <= ONCE_RETRIES && wait <= ONCE_WAIT_MAX_USEC)) {
+        if (e->options.once && !item->gone && !(retry && item->n_retries <= ONCE_RETRIES && wait <= ONCE_WAIT_MAX_USEC)) {
                 if (item->state.unknown_since_usec > 0)
                         say_unknown(r, -1, SAID_UNKNOWN, why);
                 item->finished = true;
@@ -471,6 +471,10 @@ bool look_may_send(Run *r) {
         if (r->ask.call != CALL_LOCK_SET)
                 return true;
 
+        if (r->load != e->load) {
+                look_withhold(r, "its policy has changed, the lock is judged anew", 0);
+                return false;
+        }
         if (r->item->endpoint->state.frozen) {
                 look_withhold(r, "lock writes to this endpoint were frozen", 0);
                 return false;

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <syslog.h>
+#include <time.h>
 
 #include "policy/load.h"
 
@@ -68,8 +68,19 @@ static HttpReply reply_of(SimReply *p) {
         return reply;
 }
 
-static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
-        SimWorld *w = userdata;
+HttpReply world_reply(const SimWorld *w, int status, const char *body) {
+        time_t now = (time_t) (w->wall_usec / USEC_PER_SEC);
+        HttpReply reply = { .status = status, .n_body = body ? strlen(body) : 0, .body = body ? strdup(body) : NULL };
+        char date[64];
+        struct tm tm;
+
+        (void) strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+        reply.date = strdup(date);
+        return reply;
+}
+
+/* What the simulated cloud answers. */
+static HttpReply ask_cloud(SimWorld *w, const HttpRequest *request, usec_t *delay_usec) {
         SimHeader headers[HTTP_HEADERS_MAX + 1];
         SimRequest q = {
                 .method = http_method_to_string(request->method),
@@ -81,33 +92,45 @@ static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
                 .n_body = request->n_body,
                 .peer = "127.0.0.1",
         };
-        Pending *p, **end;
-        SimReply reply = {};
+        SimReply answer = {};
+        HttpReply reply;
 
         for (size_t i = 0; i < request->n_headers; i++)
                 headers[i] = (SimHeader) { request->headers[i].name, request->headers[i].value };
         if (!http_request_header(request, "Host"))
                 headers[q.n_headers++] = (SimHeader) { "Host", strstr(request->origin, "://") + 3 };
 
-        p = calloc(1, sizeof(*p));
-        if (sim_handle(w->sim, &q, w->wall_usec, &reply) < 0)
+        if (sim_handle(w->sim, &q, w->wall_usec, &answer) < 0)
                 FAIL("the simulated cloud ran out of memory\n");
+        *delay_usec = answer.delay_usec;
+        reply = reply_of(&answer);
+        sim_reply_done(&answer);
+        return reply;
+}
+
+static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
+        SimWorld *w = userdata;
+        usec_t delay_usec = 0;
+        Pending *p, **end;
+
+        p = calloc(1, sizeof(*p));
+        if (!w->hook || !w->hook(w, request, &p->reply, &delay_usec))
+                p->reply = ask_cloud(w, request, &delay_usec);
+        p->cookie = cookie;
+        p->at_usec = w->boot_usec + w->latency_usec + delay_usec;
 
         if ((w->n_requests & (w->n_requests + 1)) == 0)        /* grows when it is one short of a power of two */
                 w->requests = reallocarray(w->requests, 2 * w->n_requests + 2, sizeof(*w->requests));
-        w->requests[w->n_requests] = (WorldRequest) { .at_usec = w->wall_usec, .method = request->method, .status = reply.status };
-        (void) snprintf(w->requests[w->n_requests].path, sizeof(w->requests[0].path), "%s", request->path);
+        w->requests[w->n_requests] =
+                (WorldRequest) { .at_usec = w->wall_usec, .method = request->method, .status = p->reply.status };
+        (void) snprintf(w->requests[w->n_requests].path, sizeof(w->requests[0].path), "%s%s", request->origin, request->path);
         w->n_requests++;
 
-        p->cookie = cookie;
-        p->at_usec = w->boot_usec + w->latency_usec + reply.delay_usec;
-        p->reply = reply_of(&reply);
         for (end = &w->pending; *end && (*end)->at_usec <= p->at_usec; end = &(*end)->next)
                 ;
         p->next = *end;
         *end = p;
 
-        sim_reply_done(&reply);
         http_request_done(request);
         return 0;
 }
@@ -165,14 +188,18 @@ static int world_credentials(void *userdata, const Settings *settings, Credentia
         SimWorld *w = userdata;
         Credentials *c;
 
-        if (!w->access_key || source != CREDENTIALS_ENVIRONMENT)
+        const char *secret = source == CREDENTIALS_PASSWORD ? w->password :
+                source == CREDENTIALS_ENVIRONMENT && w->access_key ? w->secret_key : NULL;
+
+        if (!secret)
                 return -ENOENT;
 
         c = calloc(1, sizeof(*c));
-        c->access_key = strdup(w->access_key);
         c->origin = strdup("test");
         c->expires_at_usec = USEC_INFINITY;
-        if (secret_new(w->secret_key, strlen(w->secret_key), &c->secret_key) < 0)
+        if (source == CREDENTIALS_ENVIRONMENT)
+                c->access_key = strdup(w->access_key);
+        if (secret_new(secret, strlen(secret), source == CREDENTIALS_PASSWORD ? &c->password : &c->secret_key) < 0)
                 FAIL("secret_new\n");
         *ret = c;
         return 0;
@@ -243,9 +270,10 @@ static void load(SimWorld *w, const char *settings, const char *policies) {
 
         if (settings) {
                 if (asprintf(&text, "region: ap-southeast-1\nproject_id: " PROJECT "\ndomain_id: " DOMAIN "\n"
-                             "credentials: {source: environment}\n"
+                             "credentials: {%s}\n"
                              "endpoints: {taurusdb: \"https://127.0.0.1:1\", dbss: \"https://127.0.0.1:2\", gaussdb: \"https://127.0.0.1:3\", "
-                             "iam: \"https://127.0.0.1:4\"}\n%s", settings) < 0)
+                             "iam: \"https://127.0.0.1:4\", metadata: \"http://127.0.0.1:5\"}\n%s",
+                             w->credentials ? w->credentials : "source: environment", settings) < 0)
                         FAIL("memory\n");
                 must(settings_load_buffer("holdfast.yaml", text, strlen(text), &d, &s), &d, "settings");
                 free(w->settings_yaml);
@@ -285,6 +313,10 @@ void world_start(SimWorld *w, const char *settings, const char *policies) {
 
 void world_reload(SimWorld *w, const char *policies) {
         load(w, NULL, policies);
+}
+
+void world_reload_settings(SimWorld *w, const char *settings, const char *policies) {
+        load(w, settings, policies);
 }
 
 static void drop_pending(SimWorld *w) {

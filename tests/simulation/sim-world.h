@@ -53,6 +53,11 @@ typedef struct SimWorld {
         bool commit_asked;
         int put_error, commit_error;    /* to be returned */
         const char *access_key, *secret_key;    /* NULL: none */
+        const char *password;           /* source password; NULL: none */
+        const char *credentials;        /* of holdfast.yaml; NULL: "source: environment" */
+        /* Answers a request in the simulated cloud's place, after @delay_usec. Returns false to leave it to the cloud. */
+        bool (*hook)(struct SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec);
+        unsigned phase;                 /* the hook's own */
         bool once, observe;
         WorldEvent *events;
         size_t n_events;
@@ -68,6 +73,7 @@ void world_teardown(SimWorld *w);
 /* Starts the engine, with what the store has. @settings: lines of holdfast.yaml besides region and ids, or "". */
 void world_start(SimWorld *w, const char *settings, const char *policies);
 void world_reload(SimWorld *w, const char *policies);
+void world_reload_settings(SimWorld *w, const char *settings, const char *policies);
 void world_kill(SimWorld *w);           /* as kill -9: nothing is committed, nothing answered */
 
 void world_run(SimWorld *w, usec_t for_usec);
@@ -84,6 +90,9 @@ const WorldEvent *world_last(const SimWorld *w, EventId id);    /* NULL: none */
 void world_forget(SimWorld *w);         /* events and requests so far */
 size_t world_writes(const SimWorld *w, const char *part_of_path);       /* PUT and POST requests */
 void world_print(const SimWorld *w);    /* all events, when a test fails */
+
+/* A reply for a hook to give: @body may be NULL. */
+HttpReply world_reply(const SimWorld *w, int status, const char *body);
 
 /* A member of the simulated cloud's state: "instances.taurusdb.<id>.lock.end"; new (json_object_put()). */
 json_object *world_state(SimWorld *w, const char *const *path);
