@@ -12,7 +12,7 @@
 #include "base/time-util.h"
 
 #define HTTP_HEADERS_MAX 12
-#define HTTP_BODY_MAX (1024 * 1024)     /* bytes of a reply; PRODUCT: a reply over 1 MiB is an error */
+#define HTTP_BODY_MAX (1024 * 1024)     /* bytes of a reply; holdfastd(8): a reply over 1 MiB is an error */
 
 typedef enum HttpMethod {
         HTTP_GET,

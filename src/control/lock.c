@@ -11,7 +11,7 @@
  * One look: read → judge what earlier requests did → compliant? → plan → store the intent → write → read back → judge …
  */
 
-/* Where the cloud's clock and ours differ by more, one of them is broken, and no lock is written (PRODUCT, the irrevocable one, 6). The
+/* Where the cloud's clock and ours differ by more, one of them is broken, and no lock is written (holdfastd(8), What cannot be taken back). The
  * gateway refuses signatures at the same distance (API Request Signing Guide). */
 #define LOCK_SKEW_MAX_USEC (15 * USEC_PER_MINUTE)
 
@@ -243,7 +243,7 @@ static usec_t assumed_end(const LockMemory *m) {
         return end_usec;
 }
 
-/* The lock can't be read back here at all. Only the owner's word on the reading allows an extension then (PRODUCT, the irrevocable
+/* The lock can't be read back here at all. Only the owner's word on the reading allows an extension then (holdfastd(8), the irrevocable
  * one, 3). Returns true if one was asked for. */
 static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
         bool due = v->remaining_usec < v->policy->renew_before_usec;

@@ -14,7 +14,7 @@
  * Set-up, reload and stopping: the only place where all rooms meet.
  */
 
-#define STOP_USEC (10 * USEC_PER_SEC)           /* PRODUCT: requests in flight, or 10 s */
+#define STOP_USEC (10 * USEC_PER_SEC)           /* holdfastd(8): requests in flight, or 10 s */
 #define REOPEN_USEC (30 * USEC_PER_SEC)         /* a state folder that could not be used is tried again; picked */
 #define WAIT_MAX_USEC USEC_PER_HOUR             /* the engine is run at least so often: a lost wake-up heals; picked */
 

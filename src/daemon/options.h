@@ -5,7 +5,7 @@
 
 #include "report/report.h"
 
-/* Exit statuses (PRODUCT). */
+/* Exit statuses (holdfastd(8)). */
 enum {
         EXIT_WELL = 0,
         EXIT_FAILED = 1,

@@ -10,7 +10,7 @@
 
 #define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
 #define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* of a whole endpoint, for one throttled call */
-#define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* PRODUCT: clock-skew */
+#define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* holdfastd(8): clock-skew */
 #define WAITING_MAX 16                          /* looks begun that wait for an identity; more would only take memory */
 
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region) {

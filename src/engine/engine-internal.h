@@ -4,10 +4,15 @@
 /*
  * What the files of this room share. Who calls whom, downwards only:
  *
- *      engine.c        policies in and out, the clock, what is due
+ *      engine.c        made, run, told what happened, asked how things stand
+ *      load.c          settings and policies in and out of force
+ *      due.c           when each control is looked at
+ *      state.c         what survives a restart, and the budget of new locks
  *      look.c          one look at one control: steps, asks, verdicts, sayings
  *      endpoint.c      one origin: queue, rate, slots, health, what was learned
- *      identity.c      who we are: keys, tokens, projects, and the rule against locking a key out
+ *      identity.c      who we are, and the rule against locking a key out
+ *      scope.c         tokens and projects, from IAM
+ *      metadata.c      temporary keys, from the metadata service
  *      flight.c        one exchange: encode, sign, send, decode
  *      heap.c
  */
@@ -230,7 +235,7 @@ struct Engine {
         bool stopping;
 };
 
-#define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (PRODUCT) */
+#define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (holdfastd(8)) */
 
 static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime(e->world.userdata); }
 static inline usec_t engine_realtime(const Engine *e) { return e->world.realtime(e->world.userdata); }
@@ -241,22 +246,36 @@ static inline const Settings *engine_settings(const Engine *e) { return e->load-
 bool said_news(Said *s, usec_t now_usec, uint32_t digest);
 
 /* engine.c */
-void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time of the next regular poll */
-void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
-void engine_item_show(Engine *e, Item *item, Verdict v);
+void engine_say(Engine *e, const Event *event);
+
+/* load.c */
 void engine_item_free(Engine *e, Item *item);
 void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone has ended */
+
+/* due.c */
+void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time of the next regular poll */
+void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
+void engine_item_due_soon(Engine *e, Item *item);               /* a lock now, others spread; again if its look runs */
+void engine_item_lost_endpoint(Engine *e, Item *item);          /* nobody to ask is known: unknown, and said */
+void engine_item_show(Engine *e, Item *item, Verdict v);
 void engine_wake_unknown(Engine *e);            /* who we are has changed: look again at what could not be determined */
+
+/* state.c */
+char *engine_item_key(Service service, const char *instance_id, Control control);       /* new; NULL: out of memory */
 void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
 int engine_try_put_item(Engine *e, Item *item);
 void engine_put_endpoint(Engine *e, Endpoint *n);
 void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id);
 void engine_commit(Engine *e);
 void engine_flush(Engine *e);
-void engine_say(Engine *e, const Event *event);
+void engine_rewrite(Engine *e);                 /* puts again what a failed commit has lost */
+void engine_forget_dirty(Engine *e, Item *item);
+void engine_say_state_failing(Engine *e, int error);
+Shelved *engine_shelf_get(Engine *e, const char *key, Control control);  /* made if it is not there; NULL: out of memory */
+void engine_shelved_free(Engine *e, Shelved *s);
 unsigned engine_new_locks_left(Engine *e, const Item *item);
 void engine_note_enabled(Engine *e, const char *key, usec_t at_usec);
-void engine_say_state_failing(Engine *e, int error);
+void engine_enabled_free(Engine *e, Enabled *b);
 
 /* look.c */
 void look_begin(Engine *e, Item *item);
@@ -302,6 +321,31 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
 void identity_on_accepted(Engine *e, const Flight *f);
 void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply);
 void identity_done(Engine *e);
+int identity_adopt(Engine *e, Credentials *taken);      /* 1: new, and in use; 0: those in use already; -ENOMEM */
+void identity_refuse(Engine *e, const Failure *f);      /* all calls stop */
+bool identity_uses_password(const Engine *e);
+usec_t identity_backoff(Engine *e, unsigned n_failed);
+void identity_fail_withheld(Failure *f, const char *format, const char *detail);        /* @format: a literal with one %s */
+
+#define IDENTITY_ONCE_TRIES 3           /* --once: more would be waiting */
+#define IDENTITY_RETRY_USEC USEC_PER_SEC
+#define IDENTITY_RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
+#define IDENTITY_NONE_RETRY_USEC USEC_PER_MINUTE        /* is there a key now? picked */
+
+/* scope.c */
+Scope *identity_scope_get(Engine *e, const Instance *i, bool is_token, Failure *reterr);
+IdentityAnswer identity_scope_pass(Engine *e, Scope *s, bool probing, Failure *reterr);
+void identity_scope_forget_answer(Scope *s);
+void identity_scope_free(Scope *s);
+void identity_forget_scopes(Engine *e);
+void identity_on_token(Engine *e, Flight *f, const HttpReply *reply);
+void identity_on_project(Engine *e, Flight *f, const HttpReply *reply);
+
+/* metadata.c */
+void identity_metadata_fetch(Engine *e);
+void identity_metadata_forget_token(Identity *id);
+void identity_on_metadata_token(Engine *e, const HttpReply *reply);
+void identity_on_metadata_key(Engine *e, const HttpReply *reply);
 
 /* flight.c */
 int flight_send(Engine *e, Flight *template, HttpRequest *request);     /* request is taken or done with */

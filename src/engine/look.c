@@ -10,11 +10,11 @@
  */
 
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
-#define RETRY_BASE_USEC USEC_PER_SEC                    /* PRODUCT: 1 s to 5 min, full jitter */
+#define RETRY_BASE_USEC USEC_PER_SEC                    /* holdfastd(8): 1 s to 5 min, full jitter */
 #define RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
 #define ONCE_RETRIES 3                                  /* --once: more would be waiting */
 #define ONCE_WAIT_MAX_USEC (30 * USEC_PER_SEC)
-#define UNKNOWN_POLLS 3                                 /* PRODUCT: unknown */
+#define UNKNOWN_POLLS 3                                 /* holdfastd(8): unknown */
 #define UNKNOWN_LONG_USEC (24 * USEC_PER_HOUR)
 #define LOCK_DECISION_MAX_USEC USEC_PER_MINUTE          /* an older decision on a lock is not sent: the read under it is stale; picked */
 
@@ -182,7 +182,7 @@ static usec_t retry_wait(Run *r) {
         usec_t most = RETRY_BASE_USEC << MIN(r->item->n_retries, 16u);
         usec_t wait = MAX(engine_random(r->engine) % (MIN(most, RETRY_MAX_USEC) + 1), RETRY_MIN_USEC);
 
-        return MAX(wait, r->failure.retry_after_usec);  /* the next poll comes at its time all the same (PRODUCT) */
+        return MAX(wait, r->failure.retry_after_usec);  /* the next poll comes at its time all the same (holdfastd(8)) */
 }
 
 /* Ends the look: when is the control looked at again? */

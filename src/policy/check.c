@@ -7,7 +7,7 @@
 #include "policy/keys.h"
 #include "policy/value.h"
 
-#define POLLS_IN_LEAD 3         /* PRODUCT 9: renew_before holds at least three polls */
+#define POLLS_IN_LEAD 3         /* holdfast.yaml(5): renew_before holds at least three polls */
 
 /* Is there something to check, or was the value (or the one that a default stands in for) no good already? */
 static bool sound(const TreeNode *section, const char *key) {
