@@ -29,9 +29,12 @@ static void print_help(void) {
 
 /* instances.d in the folder of @config. */
 static char *default_instances(const char *config) {
-        const char *slash = strrchr(config, '/');
+        const char *slash;
         char *s;
 
+        assert(config);
+
+        slash = strrchr(config, '/');
         if (asprintf(&s, "%.*sinstances.d", slash ? (int) (slash - config + 1) : 0, config) < 0)
                 return NULL;
         return s;

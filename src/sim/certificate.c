@@ -135,7 +135,8 @@ int certificate_make(const char *address, usec_t now_usec, Certificate *ret) {
                 ERR_clear_error();
                 return -EIO;
         }
-        *ret = c;
-        c = (Certificate){};
+        ret->ca_pem = STEAL(c.ca_pem);
+        ret->chain_pem = STEAL(c.chain_pem);
+        ret->key_pem = STEAL(c.key_pem);
         return 0;
 }

@@ -16,7 +16,7 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
         f = fopen(path, "re");
         if (!f)
                 return -errno;
-        while (r == 0 && !feof(f)) {
+        do {
                 if (n == size) {
                         size_t n_new = size > 0 ? 2 * size : 65536;
                         char *larger = n > max ? NULL : realloc(text, n_new + 1);
@@ -31,7 +31,7 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
                 n += fread(text + n, 1, size - n, f);
                 if (ferror(f))
                         r = errno > 0 ? -errno : -EIO;
-        }
+        } while (r == 0 && !feof(f));
         (void) fclose(f); /* nothing was written */
         if (r < 0)
                 return r;

@@ -320,7 +320,12 @@ int front_new(Sim *sim, FrontLog log, Front **ret) {
 
 static int open_socket(const struct sockaddr *address, socklen_t size, uint16_t *ret_port) {
         _cleanup_(close_fdp) int fd = -1;
-        struct sockaddr_storage bound = {};
+        union {
+                struct sockaddr_storage storage;
+                struct sockaddr any;
+                struct sockaddr_in in;
+                struct sockaddr_in6 in6;
+        } bound = {};
         socklen_t n = sizeof(bound);
         int on = 1;
 
@@ -328,11 +333,10 @@ static int open_socket(const struct sockaddr *address, socklen_t size, uint16_t 
         if (fd < 0)
                 return -errno;
         if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, address, size) < 0 ||
-            listen(fd, SOMAXCONN) < 0 || getsockname(fd, (struct sockaddr *) &bound, &n) < 0)
+            listen(fd, SOMAXCONN) < 0 || getsockname(fd, &bound.any, &n) < 0)
                 return -errno;
 
-        *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *) &bound)->sin6_port
-                                                      : ((struct sockaddr_in *) &bound)->sin_port);
+        *ret_port = ntohs(bound.any.sa_family == AF_INET6 ? bound.in6.sin6_port : bound.in.sin_port);
         return STEAL_FD(fd);
 }
 

@@ -71,6 +71,7 @@ int sim_gaussdb_authorize(Exchange *x) {
                 r = check_backup(x, &backup);
         if (r <= 0)
                 return r;
+        assert(backup);
 
         backup->n_grants++;
         backup->granted_at_usec = x->now_usec;

@@ -179,6 +179,7 @@ int sim_iam_token(Exchange *x) {
                 r = find_scope(x, body, &p);
         if (r <= 0)
                 return r;
+        assert(u);
 
         sim_prune_issued(x->sim, x->now_usec);
         t = sim_token_new(x->sim, u->name, TOKEN_HEX,

@@ -46,7 +46,7 @@ static void add_headers(const Exchange *x, JsonBuild *b, json_object *o) {
                 char name[64];
                 size_t n = 0;
 
-                for (; h->name[n] != '\0' && n < sizeof(name) - 1; n++)
+                for (; n < sizeof(name) - 1 && h->name[n] != '\0'; n++)
                         name[n] = (char) tolower((unsigned char) h->name[n]);
                 name[n] = '\0';
                 if (streq(name, "authorization"))

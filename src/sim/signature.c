@@ -61,8 +61,9 @@ int sim_signature_parse(const char *authorization, Signature *ret) {
         if (r < 0)
                 return r;
 
-        *ret = s;
-        s = (Signature){};
+        ret->access_key = STEAL(s.access_key);
+        ret->signed_headers = STEAL(s.signed_headers);
+        ret->hex = STEAL(s.hex);
         return 0;
 }
 

@@ -202,6 +202,7 @@ SimBackup *sim_backup_get(Sim *s, SimInstance *i, const char *id) {
 void sim_backup_remove(Sim *s, SimBackup *b) {
         DL_DELETE(b->instance->backups, b);
         b->instance->n_backups--;
+        assert(s->backups);
         HASH_DEL(s->backups, b);
         free(b->name);
         free(b);
@@ -282,7 +283,7 @@ SimToken *sim_token_new(Sim *s, const char *user, size_t n_hex, usec_t expires_u
                 return NULL;
         t->expires_usec = expires_usec;
         t->user = strdup(user);
-        t->text = malloc(n_hex + 1);
+        t->text = calloc(n_hex + 1, 1);
         if (!t->user || !t->text)
                 return token_free(t);
         sim_random_hex(s, t->text, n_hex);
