@@ -38,7 +38,8 @@ static void ask_write(const Situation *s, const LockView *v, LockAction action, 
                 .start_before_usec = v->facts ? v->facts->start_usec : v->memory->start_usec,
                 .end_before_usec = v->end_usec,
                 .expected_end_usec = expected_end_usec,
-                .cap_at_usec = usec_add(v->now_usec, (usec_t) v->policy->max_retention_days * USEC_PER_DAY),
+                .cap_at_usec = usec_add(v->now_usec,
+                                        (usec_t) MIN(v->policy->max_retention_days, s->limit_retention_days) * USEC_PER_DAY),
                 .readings = readings,
         };
 

@@ -202,13 +202,17 @@ static void on_lock_read(const Situation *s, Decision *d) {
                 return;
         }
 
-        lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, lock_certain_reading(s),
-                   &ruling);
-        if (!take_ruling(s, &v, &ruling, d))
-                return;
+        /* By a clock that may be wrong nothing is judged: a request would seem to have had its time to settle, and the next, larger one would
+         * follow too early. What is read counts once the clocks agree; until then nothing is written either. */
+        if (v.clock_agreed) {
+                lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, lock_certain_reading(s),
+                           &ruling);
+                if (!take_ruling(s, &v, &ruling, d))
+                        return;
 
-        remember_read(&v, d);
-        lock_forget_old(v.memory, v.now_usec);
+                remember_read(&v, d);
+                lock_forget_old(v.memory, v.now_usec);
+        }
 
         if (s->endpoint->frozen && past_cap(s, &v)) {
                 lock_say_frozen(s, d);

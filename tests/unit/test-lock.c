@@ -622,6 +622,37 @@ static void test_lock_step_writes_nothing_while_clocks_disagree(void **state) {
         }
 }
 
+/* One reply with a wrong Date must not make settle seem over: the next request is larger, and under "added" it would come on top. */
+static void test_lock_step_judges_nothing_by_a_wrong_clock(void **state) {
+        usec_t now;
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 40 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        c.policy.settle_usec = 6 * USEC_PER_HOUR;
+        c.cloud.delay = 2 * USEC_PER_HOUR;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+
+        now = c.cloud.now;
+        c.cloud.show_at += 2 * DAY;
+        c.cloud.now += 2 * DAY;
+        c.cloud.host_offset = -2 * 86400;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_int_equal(c.state.lock.struck, 0);
+
+        c.cloud.show_at -= 2 * DAY;
+        c.cloud.now = now + USEC_PER_HOUR;
+        c.cloud.host_offset = 0;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);          /* still only slow */
+        c.cloud.now = now + 3 * USEC_PER_HOUR;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_true(SAID(&c, EVENT_LOCK_EXTENDED));
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+}
+
 static void test_lock_step_wakes_when_the_lead_is_reached(void **state) {
         Case c;
 
@@ -850,6 +881,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_lets_others_extend),
                 cmocka_unit_test(test_lock_step_freezes_on_a_late_effect),
                 cmocka_unit_test(test_lock_step_writes_nothing_while_clocks_disagree),
+                cmocka_unit_test(test_lock_step_judges_nothing_by_a_wrong_clock),
                 cmocka_unit_test(test_lock_step_wakes_when_the_lead_is_reached),
                 cmocka_unit_test(test_lock_step_enables),
                 cmocka_unit_test(test_lock_step_lapsed),
