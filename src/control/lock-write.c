@@ -231,8 +231,9 @@ static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d)
         if (enable)
                 v.memory->enabled_at_usec = 0;  /* does not count for new_locks_per_day */
 
-        /* A definite no to what was asked disproves the readings under which it was a fair request; on to the next one. */
-        if (f->class == FAILURE_BAD_REQUEST) {
+        /* A definite no of the service to what was asked disproves the readings under which it was a fair request; on to the next one. A 400
+         * without the service's error code may be anybody's, and other refusals say nothing about the period: they prove nothing. */
+        if (f->class == FAILURE_BAD_REQUEST && f->http_status == 400 && f->code[0]) {
                 intent->outcome = INTENT_REFUSED;
                 s->look->enable_refused |= enable;
                 if (enable ? v.end_usec > 0 : lock_strike(v.memory, intent, lock_certain_reading(s))) {

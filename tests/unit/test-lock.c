@@ -27,6 +27,7 @@ typedef enum Fault {
         FAULT_NO_EFFECT,        /* 200, but no effect */
         FAULT_BUSY,             /* 409 */
         FAULT_REFUSED,          /* 400 */
+        FAULT_ANYBODYS,         /* 400 without an error code */
         FAULT_FORBIDDEN,        /* 403 */
         FAULT_OVERSHOOT,        /* an end a year too late */
         FAULT_SHORTEN,          /* an end a day earlier than before */
@@ -97,6 +98,8 @@ static Failure failure(FailureClass class, int status, bool maybe_done) {
         Failure f = { .class = class, .http_status = status, .maybe_done = maybe_done };
 
         (void) snprintf(f.message, sizeof(f.message), "made to fail");
+        if (class == FAILURE_BAD_REQUEST)
+                (void) snprintf(f.code, sizeof(f.code), "DBS.200001");
         return f;
 }
 
@@ -109,11 +112,14 @@ static bool model_write(Model *m, const Ask *ask, Answer *answer, Failure *f) {
         assert_in_range(ask->lock_set.days, 1, 36500);
         m->days[m->n_writes++] = ask->lock_set.days;
 
-        if (fault == FAULT_LOST_BEFORE || fault == FAULT_BUSY || fault == FAULT_REFUSED || fault == FAULT_FORBIDDEN) {
+        if (fault == FAULT_LOST_BEFORE || fault == FAULT_BUSY || fault == FAULT_REFUSED || fault == FAULT_ANYBODYS ||
+            fault == FAULT_FORBIDDEN) {
                 *f = fault == FAULT_LOST_BEFORE ? failure(FAILURE_TRANSPORT, 0, true) :
                         fault == FAULT_BUSY ? failure(FAILURE_BUSY, 409, false) :
                         fault == FAULT_FORBIDDEN ? failure(FAILURE_NOT_PERMITTED, 403, false) :
                         failure(FAILURE_BAD_REQUEST, 400, false);
+                if (fault == FAULT_ANYBODYS)
+                        f->code[0] = '\0';
                 return false;
         }
 
@@ -511,7 +517,20 @@ static void test_lock_step_refusals(void **state) {
         assert_int_equal(c.cloud.n_writes, 2);
         assert_true(SAID(&c, EVENT_REMEDIATION_FAILED));
 
+        /* A 400 that may come from anybody disproves nothing: no larger request follows. */
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        c.cloud.faults[0] = FAULT_ANYBODYS;
+        c.cloud.n_faults = 1;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_int_equal(c.state.lock.struck, 0);
+        assert_true(SAID(&c, EVENT_REMEDIATION_FAILED));
+
         /* Learned, and refused: the same once a look, nothing larger. */
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        for (size_t i = 0; i < 8; i++)
+                c.cloud.faults[i] = FAULT_REFUSED;
+        c.cloud.n_faults = 8;
         c.endpoint.readings = 1u << READING_ADDED;
         c.cloud.n_writes = 0;
         look(&c);
