@@ -58,8 +58,8 @@ int engine_restore(Engine *e, const StateRecord *record);
  * @policies:   taken on success
  *
  * At start, and at each reload. Controls whose policy did not change keep their place; new and changed ones are looked at soon; removed ones
- * are dropped (policy-removed is said for each instance). Running looks end under the policy they began with, but send no lock
- * request any more.
+ * are dropped (policy-removed is said for each instance). Running looks end under the policy they began with, but change
+ * nothing in the cloud any more.
  */
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies);
 

@@ -468,13 +468,17 @@ void look_continue(Run *r, const Answer *answer, const Failure *failure) {
 bool look_may_send(Run *r) {
         Engine *e = r->engine;
 
+        if (!call_is_write(r->ask.call))
+                return true;
+
+        /* It may be in observe mode now, or gone: nothing is changed any more on the word of what was read before. */
+        if (r->load != e->load) {
+                look_withhold(r, "the policies were read anew, it is judged anew", 0);
+                return false;
+        }
         if (r->ask.call != CALL_LOCK_SET)
                 return true;
 
-        if (r->load != e->load) {
-                look_withhold(r, "its policy has changed, the lock is judged anew", 0);
-                return false;
-        }
         if (r->item->endpoint->state.frozen) {
                 look_withhold(r, "lock writes to this endpoint were frozen", 0);
                 return false;

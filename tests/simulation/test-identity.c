@@ -302,6 +302,27 @@ static void test_identity_reload_stops_a_lock_request(void **state) {
         }
 }
 
+/* Nor is anything else changed on the word of a policy that was taken back: a grant cannot be withdrawn. */
+static void test_identity_reload_stops_every_write(void **state) {
+        static const char policies[] = "name: ledger\nservice: gaussdb\ninstance_id: 1de27464abdf48519f8574c97a8f0625in14\n"
+                                       "download: {backups: latest}\n";
+        SimWorld *w = *state;
+
+        world_change(w, "instances: {gaussdb: {1de27464abdf48519f8574c97a8f0625in14: "
+                     "{backups: {e28d08754b1a490fb2b3540ed013a7fbbr14: {type: auto, begin: -8h}}}}}");
+        w->latency_usec = 3 * USEC_PER_SEC;
+        world_start(w, "", policies);
+        while (w->n_requests == 0)
+                world_run(w, 10 * USEC_PER_MSEC);
+        world_reload_settings(w, "mode: observe\n", policies);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(world_writes(w, ""), 0);
+
+        world_reload_settings(w, "", policies);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(world_writes(w, "download"), 1);
+}
+
 /* Removed, and back before the answer: what was asked for is remembered. */
 static void test_identity_policy_that_comes_back(void **state) {
         SimWorld *w = *state;
@@ -351,6 +372,7 @@ int main(void) {
                 TEST(test_identity_late_metadata_answer_is_dropped),
                 TEST(test_identity_dead_endpoint_starves_no_other),
                 cmocka_unit_test(test_identity_reload_stops_a_lock_request),
+                TEST(test_identity_reload_stops_every_write),
                 TEST(test_identity_policy_that_comes_back),
                 TEST(test_identity_unread_lock_is_asked_for_once_a_look),
         };
