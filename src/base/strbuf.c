@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define STRBUF_FIRST 64 /* bytes; picked, not measured */
+#define STRBUF_FIRST 256 /* bytes; most texts here fit, and few are kept */
 
 static void block_free(StrBuf *b, char *s, size_t n_allocated) {
         if (s && b->wipe)
@@ -74,15 +74,24 @@ int strbuf_add(StrBuf *b, const char *s) {
 }
 
 int strbuf_addf(StrBuf *b, const char *format, ...) {
+        size_t room;
         va_list ap;
         int n, r;
 
         assert(b);
         assert(format);
 
+        /* Mostly there is room for it already. */
+        room = b->error < 0 || b->n_allocated == 0 ? 0 : b->n_allocated - b->n;
         va_start(ap, format);
-        n = vsnprintf(NULL, 0, format, ap);
+        n = vsnprintf(room > 0 ? b->s + b->n : NULL, room, format, ap);
         va_end(ap);
+        if (n >= 0 && (size_t) n < room) {
+                b->n += (size_t) n;
+                return 0;
+        }
+        if (room > 0)
+                b->s[b->n] = '\0';
         if (n < 0)      /* longer than an int can count, or no memory to work it out */
                 return b->error = b->error < 0 ? b->error : errno == ENOMEM ? -ENOMEM : -E2BIG;
 
@@ -110,11 +119,15 @@ int strbuf_add_percent(StrBuf *b, const char *s, size_t n) {
         assert(s || n == 0);
 
         r = strbuf_reserve(b, 0);
-        for (size_t i = 0; i < n && r >= 0; i++) {
+        for (size_t i = 0; i < n && r >= 0;) {
                 unsigned char c = (unsigned char) s[i];
                 char escaped[] = { '%', hex[c >> 4], hex[c & 15] };
+                size_t plain = i;
 
-                r = is_unreserved(c) ? strbuf_add_n(b, &s[i], 1) : strbuf_add_n(b, escaped, sizeof(escaped));
+                while (plain < n && is_unreserved((unsigned char) s[plain]))
+                        plain++;
+                r = plain > i ? strbuf_add_n(b, &s[i], plain - i) : strbuf_add_n(b, escaped, sizeof(escaped));
+                i = MAX(plain, i + 1);
         }
 
         return r;

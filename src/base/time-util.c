@@ -438,28 +438,44 @@ int http_date_parse(const char *s, usec_t *ret) {
 
 /* Writing times. */
 
+/* snprintf() would cost more than all that a poll does besides. */
+static char *add_digits(char *p, int v, int n_digits) {
+        for (int i = n_digits - 1; i >= 0; i--, v /= 10)
+                p[i] = (char) ('0' + v % 10);
+        return p + n_digits;
+}
+
+static char *format_civil(const CivilTime *c, const char *date_mark, char middle, const char *time_mark, const char *end, char *buf) {
+        const int parts[] = { c->month, c->day };
+        const int times[] = { c->minute, c->second };
+        char *p = add_digits(buf, c->year, 4);
+
+        for (size_t i = 0; i < N_ELEMENTS(parts); i++)
+                p = add_digits(stpcpy(p, date_mark), parts[i], 2);
+        *p++ = middle;
+        p = add_digits(p, c->hour, 2);
+        for (size_t i = 0; i < N_ELEMENTS(times); i++)
+                p = add_digits(stpcpy(p, time_mark), times[i], 2);
+        (void) stpcpy(p, end);
+        return buf;
+}
+
 char *civil_format(const CivilTime *c, char buf[static TIME_TEXT_MAX]) {
         assert(c);
 
-        (void) snprintf(buf, TIME_TEXT_MAX, "%04d-%02d-%02d %02d:%02d:%02d", c->year, c->month, c->day, c->hour,
-                        c->minute, c->second);
-        return buf;
+        return format_civil(c, "-", ' ', ":", "", buf);
 }
 
 char *rfc3339_format(usec_t at_usec, char buf[static TIME_TEXT_MAX]) {
         CivilTime c;
 
         civil_from_seconds((int64_t) (at_usec / USEC_PER_SEC), &c);
-        (void) snprintf(buf, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month, c.day, c.hour, c.minute,
-                        c.second);
-        return buf;
+        return format_civil(&c, "-", 'T', ":", "Z", buf);
 }
 
 char *sdk_date_format(usec_t at_usec, char buf[static TIME_TEXT_MAX]) {
         CivilTime c;
 
         civil_from_seconds((int64_t) (at_usec / USEC_PER_SEC), &c);
-        (void) snprintf(buf, TIME_TEXT_MAX, "%04d%02d%02dT%02d%02d%02dZ", c.year, c.month, c.day, c.hour, c.minute,
-                        c.second);
-        return buf;
+        return format_civil(&c, "", 'T', "", "Z", buf);
 }

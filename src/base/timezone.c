@@ -88,16 +88,21 @@ static int tz_set(const char *value) {
         if ((value ? setenv("TZ", value, 1) : unsetenv("TZ")) < 0)
                 return -ENOMEM;
 
+        /* It has no other way to say so, and takes UTC instead. */
+        errno = 0;
         tzset();
-        return 0;
+        return errno == ENOMEM ? -ENOMEM : 0;
 }
 
 static int libc_offset(int64_t at, int32_t *ret) {
         time_t t = (time_t) at;
         struct tm tm;
 
+        errno = 0;
         if (!localtime_r(&t, &tm))
                 return -ERANGE;
+        if (errno == ENOMEM)
+                return -ENOMEM; /* the rule for the years after the zone's table could not be read */
 
         *ret = (int32_t) tm.tm_gmtoff;
         return 0;
@@ -209,9 +214,8 @@ static int timezone_new(const char *name, Timezone **ret) {
         }
 
         r = tz_set(tz);
-        if (r < 0)
-                return r;
-        r = take_table(z);
+        if (r >= 0)
+                r = take_table(z);
         r_restore = tz_set(tz_before);
         if (r < 0)
                 return r;
@@ -284,6 +288,15 @@ int32_t timezone_offset(const Timezone *z, usec_t at_usec) {
         assert(z);
 
         return z->spans[find_span(z, (int64_t) (at_usec / USEC_PER_SEC))].offset;
+}
+
+usec_t timezone_next_change(const Timezone *z, usec_t at_usec) {
+        size_t i;
+
+        assert(z);
+
+        i = find_span(z, (int64_t) (at_usec / USEC_PER_SEC)) + 1;
+        return i < z->n_spans ? (usec_t) z->spans[i].from * USEC_PER_SEC : USEC_INFINITY;
 }
 
 void timezone_to_civil(const Timezone *z, usec_t at_usec, CivilTime *ret) {

@@ -28,6 +28,9 @@ const char *timezone_name(const Timezone *z);
 /* Seconds east of UTC at that moment. */
 int32_t timezone_offset(const Timezone *z, usec_t at_usec);
 
+/* The next moment after @at_usec at which it is another; USEC_INFINITY: none is known. */
+usec_t timezone_next_change(const Timezone *z, usec_t at_usec);
+
 void timezone_to_civil(const Timezone *z, usec_t at_usec, CivilTime *ret);
 
 /**

@@ -31,8 +31,12 @@ static int tokener_parse(json_tokener *t, const char *s, size_t n, json_object *
                 return -EBADMSG;
         }
 
+        /* Where it has no memory for a locale it returns nothing and calls that a success, as it does for "null". */
+        errno = 0;
         o = json_tokener_parse_ex(t, s, (int) n);
         error = json_tokener_get_error(t);
+        if (!o && errno == ENOMEM)
+                return -ENOMEM;
         if (error != json_tokener_success) {
                 json_put_wiped(o);
                 *ret_error = error == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(error);

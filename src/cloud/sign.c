@@ -24,8 +24,9 @@
 
 struct Signer {
         char *access_key;
+        Secret *secret_key;
         Secret *security_token; /* NULL: a permanent key */
-        EVP_MAC_CTX *hmac;      /* holds the key; started anew, without it, for each signature */
+        EVP_MAC_CTX *hmac;      /* holds the key while it signs: OpenSSL's copy lies in common memory, which a core dump would take */
         EVP_MD *sha256;
 };
 
@@ -48,15 +49,19 @@ Signer *signer_free(Signer *s) {
 
         EVP_MAC_CTX_free(s->hmac);
         EVP_MD_free(s->sha256);
+        (void) secret_free(s->secret_key);
         (void) secret_free(s->security_token);
         free(s->access_key);
         free(s);
         return NULL;
 }
 
-static int signer_prepare(Signer *s, const Secret *secret_key) {
+static int hmac_take_key(EVP_MAC_CTX *hmac, const char *key, size_t n, const OSSL_PARAM *params) {
+        return EVP_MAC_init(hmac, (const unsigned char *) key, n, params) == 1 ? 0 : -EIO;
+}
+
+static int signer_prepare(Signer *s) {
         _cleanup_(mac_freep) EVP_MAC *mac = NULL;
-        const unsigned char *key = (const unsigned char *) secret_text(secret_key);
         char digest[] = "SHA256";
         const OSSL_PARAM params[] = {
                 OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
@@ -67,7 +72,7 @@ static int signer_prepare(Signer *s, const Secret *secret_key) {
         s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
         if (mac)
                 s->hmac = EVP_MAC_CTX_new(mac);
-        if (!s->sha256 || !s->hmac || EVP_MAC_init(s->hmac, key, secret_size(secret_key), params) != 1) {
+        if (!s->sha256 || !s->hmac || hmac_take_key(s->hmac, "", 0, params) < 0) {
                 ERR_clear_error();
                 return -EIO;
         }
@@ -96,10 +101,11 @@ int signer_new(const char *access_key, const Secret *secret_key, const Secret *s
         s->access_key = strdup(access_key);
         if (!s->access_key)
                 return -ENOMEM;
+        s->secret_key = secret_ref((Secret *) secret_key); /* counts references, changes nothing */
         if (security_token)
-                s->security_token = secret_ref((Secret *) security_token); /* counts references, changes nothing */
+                s->security_token = secret_ref((Secret *) security_token);
 
-        r = signer_prepare(s, secret_key);
+        r = signer_prepare(s);
         if (r < 0)
                 return r;
 
@@ -133,9 +139,12 @@ static int sha256_hex(const Signer *s, const void *p, size_t n, char ret[static 
 static int hmac_hex(Signer *s, const void *p, size_t n, char ret[static SHA256_HEX_MAX]) {
         unsigned char mac[SHA256_BYTES];
         size_t length = 0;
+        bool done;
 
-        if (EVP_MAC_init(s->hmac, NULL, 0, NULL) != 1 || EVP_MAC_update(s->hmac, p, n) != 1 ||
-            EVP_MAC_final(s->hmac, mac, &length, sizeof(mac)) != 1 || length != sizeof(mac)) {
+        done = hmac_take_key(s->hmac, secret_text(s->secret_key), secret_size(s->secret_key), NULL) >= 0 &&
+               EVP_MAC_update(s->hmac, p, n) == 1 && EVP_MAC_final(s->hmac, mac, &length, sizeof(mac)) == 1 && length == sizeof(mac);
+        /* With the next key OpenSSL wipes its copy of the one before. */
+        if (hmac_take_key(s->hmac, "", 0, NULL) < 0 || !done) {
                 ERR_clear_error();
                 return -EIO;
         }
@@ -211,11 +220,13 @@ static int headers_collect(const Signer *s, const HttpRequest *q, const char *sd
 }
 
 static void add_lower(StrBuf *b, const char *s) {
-        for (; *s; s++) {
-                char c = *s >= 'A' && *s <= 'Z' ? (char) (*s - 'A' + 'a') : *s;
+        size_t before = b->n;
 
-                (void) strbuf_add_n(b, &c, 1);  /* sticky */
-        }
+        if (strbuf_add(b, s) < 0)
+                return;         /* sticky */
+        for (char *p = b->s + before; *p; p++)
+                if (*p >= 'A' && *p <= 'Z')
+                        *p = (char) (*p - 'A' + 'a');
 }
 
 static void add_trimmed(StrBuf *b, const char *s) {

@@ -9,7 +9,7 @@
 #include "base/http.h"
 #include "base/secret.h"
 
-typedef struct Signer Signer;   /* one access key, its HMAC key kept prepared */
+typedef struct Signer Signer;   /* one access key */
 
 int signer_new(const char *access_key, const Secret *secret_key, const Secret *security_token, Signer **ret);
 Signer *signer_free(Signer *s);

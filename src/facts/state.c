@@ -33,5 +33,39 @@ void control_state_done(Control c, ControlState *s) {
 
         if (c == CONTROL_DOWNLOAD)
                 free(s->download.grants);
+        free(s->told.why);
+        free(s->told.changed_request_id);
         *s = (ControlState) {};
+}
+
+int told_set(char **text, const char *s) {
+        assert(text);
+
+        if (streq0(*text, s))
+                return 0;
+
+        free(*text);
+        *text = NULL;
+        if (!s || !*s)
+                return 0;
+
+        *text = strdup(s);
+        return *text ? 0 : -ENOMEM;
+}
+
+char *readings_to_text(unsigned readings, char buf[static READINGS_TEXT_MAX]) {
+        char *p = buf;
+
+        assert((readings & ~READINGS_ALL) == 0);
+
+        *p = 0;
+        for (Reading i = 0; i < READING__MAX; i++) {
+                if (!(readings & (1u << i)))
+                        continue;
+                if (p > buf)
+                        *p++ = ',';
+                p = stpcpy(p, reading_to_string(i));
+        }
+
+        return buf;
 }

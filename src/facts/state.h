@@ -87,11 +87,23 @@ typedef struct DownloadMemory {
 
 #define DOWNLOAD_GRANTS_MAX 1000
 
+/* What people want to know of a control, and nothing decides by. That it changed is no reason to store a state: it is stored together with
+ * what is, and when the daemon stops. Times are wall clock. */
+typedef struct ControlTold {
+        char *why;                      /* owned; how the last look ended, in words; NULL: there was none */
+        usec_t looked_at_usec;          /* last answer that a verdict rests on; 0: none */
+        usec_t change_at_usec;          /* Decision.change_at_usec of that verdict */
+        usec_t changed_at_usec;         /* last change that holdfast made and read back; 0: none */
+        const char *changed_as;         /* name of its event (event_type()), static; NULL: none */
+        char *changed_request_id;       /* owned; NULL: not known */
+} ControlTold;
+
 typedef struct ControlState {
         Verdict verdict;                /* the last that could be determined, or UNKNOWN when none ever was */
         usec_t since_usec;              /* of the verdict; wall clock */
         usec_t unknown_since_usec;      /* 0: the last look gave a verdict */
         unsigned n_unknown;             /* looks in a row without one */
+        ControlTold told;
         Said said[SAID__MAX];
         union {
                 ScheduleMemory schedule;
@@ -101,6 +113,14 @@ typedef struct ControlState {
 } ControlState;
 
 void control_state_done(Control c, ControlState *s);
+
+/* Replaces an owned text of ControlTold; NULL and "" clear it. Keeps what was there where the text is the same. Return: 0 or -ENOMEM, then
+ * it is cleared: a text that is out of date would be worse than none. */
+int told_set(char **text, const char *s);
+
+/* "from-start,added"; empty for none. @readings holds no other bits. Returns @buf. */
+#define READINGS_TEXT_MAX 64            /* bytes; holds all readings with commas */
+char *readings_to_text(unsigned readings, char buf[static READINGS_TEXT_MAX]);
 
 /* An endpoint (origin) of a service: what was learned there. */
 typedef struct EndpointState {

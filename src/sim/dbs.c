@@ -218,21 +218,32 @@ static int compare_newest_first(const void *a, const void *b) {
         return strcmp(x->id, y->id);
 }
 
+static void consider(const Exchange *x, SimService service, const Filter *f, SimBackup *b, SimBackup **list, size_t *n) {
+        usec_t *until = &x->reply->steady_until_usec;
+
+        if (b->begin_usec > x->now_usec)
+                *until = MIN(*until, b->begin_usec);
+        else if (b->end_usec > x->now_usec)
+                *until = MIN(*until, b->end_usec);
+        if (wanted(x, service, f, b))
+                list[(*n)++] = b;
+}
+
 /* Fills @list, which holds all that could be wanted; returns how many are. */
 static size_t collect(const Exchange *x, SimService service, const Filter *f, SimBackup **list) {
         size_t n = 0;
 
+        x->reply->steady_until_usec = USEC_INFINITY;
         if (f->instance_id[0] != '\0') {
                 const SimInstance *i = sim_instance_find(x->sim, f->instance_id);
 
                 for (SimBackup *b = i ? i->backups : NULL; b; b = b->next)
-                        if (wanted(x, service, f, b))
-                                list[n++] = b;
+                        consider(x, service, f, b, list, &n);
         } else {
                 for (SimBackup *b = x->sim->backups; b; b = b->hh.next)
-                        if (wanted(x, service, f, b))
-                                list[n++] = b;
+                        consider(x, service, f, b, list, &n);
         }
+        x->reply->news_at_usec = x->reply->steady_until_usec;
         qsort(list, n, sizeof(*list), compare_newest_first);
         return n;
 }

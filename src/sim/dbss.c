@@ -210,6 +210,23 @@ static void add_latest(const Exchange *x, JsonBuild *b, json_object *o, const ch
                 add_civil(x, b, o, key, (int64_t) (at_usec / USEC_PER_SEC) + sim_schedule_zone(x->sim, x->instance));
 }
 
+/* Until when the template shows the same: the schedule that is seen moves its trigger on, the one in force makes backups. */
+static usec_t template_until(const Exchange *x, const SimSchedule *seen) {
+        const SimHistory *h = &x->instance->schedule;
+        const SimSchedule *shown[] = { seen, sim_history_now(h) };
+        int64_t zone = sim_schedule_zone(x->sim, x->instance), at;
+        usec_t until_usec = x->reply->news_at_usec;
+
+        for (size_t i = 0; i < N_ELEMENTS(shown); i++) {
+                if (!shown[i] || !shown[i]->configured)
+                        continue;
+                at = sim_schedule_trigger(shown[i],
+                                          sim_schedule_next(shown[i], (int64_t) (x->now_usec / USEC_PER_SEC) + zone)) - zone;
+                until_usec = MIN(until_usec, at > 0 ? (usec_t) at * USEC_PER_SEC : 0);
+        }
+        return until_usec;
+}
+
 int sim_dbss_template(Exchange *x) {
         const SimSchedule *c;
         JsonBuild b = {};
@@ -223,6 +240,12 @@ int sim_dbss_template(Exchange *x) {
 
         o = sim_json_build_object(&b);
         c = sim_history_at(&x->instance->schedule, seen_at(x));
+        x->reply->news_at_usec = usec_add(sim_history_until(&x->instance->schedule, seen_at(x)),
+                                          x->sim->settings.consistency.read_delay_usec);
+        x->reply->steady_until_usec = template_until(x, c);
+        /* Days of months that not every month has are another phase from one month to the next. */
+        if (x->sim->settings.dbss.moves_trigger && c && c->cycle == SIM_CYCLE_PER_MONTH)
+                x->reply->news_at_usec = x->reply->steady_until_usec;
         if (c && c->configured) {
                 int64_t now = (int64_t) (x->now_usec / USEC_PER_SEC) + sim_schedule_zone(x->sim, x->instance);
 

@@ -18,7 +18,8 @@ const char *sim_exchange_header(const Exchange *x, const char *name) {
 /* --- Replies -------------------------------------------------------------------------------------------------- */
 
 static void header_done(SimReplyHeader *h) {
-        explicit_bzero(h->value, strlen(h->value)); /* X-Subject-Token is a secret */
+        if (h->value) /* it may have been taken */
+                explicit_bzero(h->value, strlen(h->value)); /* X-Subject-Token is a secret */
         free(h->value);
         free(h->name);
 }

@@ -14,6 +14,9 @@ typedef struct Exchange {
         const SimRoute *route;
         SimRouteIds ids;
 
+        usec_t known_until_usec; /* when who asks is no longer known, or allowed to */
+        bool near_fault;         /* a rule could have hit this request */
+
         /* set by the gateway */
         const SimKey *key; /* who signed; NULL: a token, or nobody */
         const char *user;  /* name of the user behind key or token; NULL: the account itself */

@@ -239,6 +239,7 @@ const SimFault *sim_fault_hit(Exchange *x) {
         DL_FOREACH(x->sim->faults, f) {
                 if (!matches(x, f))
                         continue;
+                x->near_fault = true;
                 f->n_matched++;
                 if (f->n_matched < (uint64_t) f->nth || (f->times > 0 && f->n_fired >= (uint64_t) f->times))
                         continue;

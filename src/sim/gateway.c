@@ -101,6 +101,9 @@ static int verify(Exchange *x, SimKey *k, const Signature *signature) {
                 sim_gateway_count_failure(x, &k->n_failures, &k->locked_until_usec);
                 return refuse(x, "the request is expired, x-sdk-date is too far from the time of the gateway");
         }
+        /* Dates are whole seconds: this near the edge the next signature may be refused. */
+        if (usec_diff(at_usec, x->now_usec) + 2 * USEC_PER_SEC > x->sim->settings.gateway.tolerance_usec)
+                x->known_until_usec = 0;
         r = check_security_token(x, k, signature);
         if (r <= 0)
                 return r;
@@ -146,6 +149,8 @@ static int check_signature(Exchange *x, const char *authorization) {
 
         k->n_failures = 0;
         x->key = k;
+        if (k->expires_usec != 0)
+                x->known_until_usec = MIN(x->known_until_usec, k->expires_usec);
         x->user = k->user;
         x->scope = sim_exchange_header(x, "X-Project-Id");
         return 1;
@@ -169,6 +174,7 @@ static int check_token(Exchange *x, const char *text) {
                 return refuse_expired(x);
 
         x->token = t;
+        x->known_until_usec = t->expires_usec;
         x->user = t->user;
         x->scope = t->project_id[0] != '\0' ? t->project_id : NULL;
         return 1;

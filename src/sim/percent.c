@@ -33,17 +33,24 @@ bool sim_percent_decode(const char *s, size_t n, bool plus_is_blank, char *buf, 
         return true;
 }
 
+static bool is_unreserved(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+               c == '.' || c == '~';
+}
+
 int sim_percent_encode(StrBuf *to, const char *s, size_t n) {
         int r = 0;
 
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                unsigned char c = (unsigned char) s[i];
+        for (size_t i = 0; i < n && r >= 0;) {
+                size_t plain = i;
 
-                if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-                    c == '_' || c == '.' || c == '~')
-                        r = strbuf_add_n(to, &s[i], 1);
+                while (plain < n && is_unreserved(s[plain]))
+                        plain++;
+                if (plain > i)
+                        r = strbuf_add_n(to, &s[i], plain - i);
                 else
-                        r = strbuf_addf(to, "%%%02X", c);
+                        r = strbuf_addf(to, "%%%02X", (unsigned char) s[plain++]);
+                i = plain;
         }
         return r;
 }

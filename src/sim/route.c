@@ -188,13 +188,16 @@ static bool offered(const Sim *s, const SimRoute *r) {
 const SimRoute *sim_route_find(const Sim *s, const SimRequest *q, SimRouteIds *ret_ids) {
         int host = service_of_host(q);
         const SimRoute *found = NULL;
-        SimRouteIds found_ids = {};
+        SimRouteIds found_ids;
 
         for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
                 const SimRoute *r = &routes[i];
-                SimRouteIds ids = {};
+                SimRouteIds ids;
 
-                if (!streq(r->method, q->method) || !match(r->pattern, q->path, &ids))
+                if (!streq(r->method, q->method))
+                        continue;
+                ids.project[0] = ids.domain[0] = ids.instance[0] = ids.backup[0] = '\0';
+                if (!match(r->pattern, q->path, &ids))
                         continue;
                 if (host >= 0 && host != (int) r->service && r->service != SIM_METADATA)
                         continue;

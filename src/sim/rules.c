@@ -105,6 +105,18 @@ static int answer(Exchange *x) {
         return x->route->handler(x);
 }
 
+/* The handlers have said how long what they show stays as it is. */
+static void settle_steadiness(Exchange *x) {
+        SimReply *p = x->reply;
+
+        if (x->near_fault || x->sim->settings.gateway.rate_limit != 0 || !p->effect || p->status != 200)
+                p->steady_until_usec = 0;
+        else
+                p->steady_until_usec = MIN(p->steady_until_usec, x->known_until_usec);
+        if (x->near_fault || x->sim->settings.gateway.rate_limit != 0 || !p->effect || p->status != 200)
+                p->news_at_usec = 0;
+}
+
 static int handle_call(Exchange *x) {
         const SimFault *fault;
         SimCounter *counter;
@@ -136,12 +148,19 @@ static int handle_call(Exchange *x) {
                 if (r < 0)
                         return r;
         }
-        return sim_record_add(x);
+        settle_steadiness(x);
+        return x->request->unrecorded ? 0 : sim_record_add(x);
 }
 
 int sim_handle(Sim *s, const SimRequest *q, usec_t now_usec, SimReply *ret) {
         _cleanup_(sim_reply_done) SimReply reply = { .call = "unknown", .who = "-" };
-        Exchange x = { .sim = s, .request = q, .now_usec = sim_clock(s, now_usec), .reply = &reply };
+        Exchange x = {
+                .sim = s,
+                .request = q,
+                .now_usec = sim_clock(s, now_usec),
+                .known_until_usec = USEC_INFINITY,
+                .reply = &reply,
+        };
         int r;
 
         if (q->listener == SIM_LISTENER_CLOUD && sim_admin_is_path(q->path)) {

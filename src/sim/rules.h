@@ -40,6 +40,7 @@ typedef struct SimRequest {
         size_t n_body;      /* more than SIM_BODY_MAX is answered 413 */
         const char *peer;   /* address, for throttling by source; NULL: unknown */
         bool peer_is_local; /* may use /sim/v1 */
+        bool unrecorded;    /* not remembered for GET /sim/v1/requests */
 } SimRequest;
 
 typedef struct SimReplyHeader {
@@ -59,6 +60,12 @@ typedef struct SimReply {
         bool cut;          /* announce n_body bytes, send n_sent, close the connection */
         size_t n_sent;
         bool effect;      /* false: the rules were not reached, whatever the reply looks like: nothing changed */
+        /*
+         * On the cloud's clock (sim_clock()): until when an equal request gets an equal answer, but for dates and ids,
+         * if nobody changes anything. 0: not known.
+         */
+        usec_t steady_until_usec;
+        usec_t news_at_usec; /* a read, likewise: when it will show what is certain already: an earlier write, a backup to come */
         const char *call; /* name of the call, "lock-set"; "unknown" */
         char who[72];     /* access key, user or "-" */
 } SimReply;

@@ -215,16 +215,25 @@ static int add_headers(StrBuf *b, const SimRequest *q, const char *names) {
         return dated ? strbuf_addf(b, "\n%s\n", names) : -EINVAL;
 }
 
+static void hex_format(const unsigned char *p, char ret[static 65]) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < 32; i++) {
+                ret[2 * i] = digits[p[i] >> 4];
+                ret[2 * i + 1] = digits[p[i] & 15];
+        }
+        ret[64] = '\0';
+}
+
 static int sha256_hex(const void *p, size_t n, char ret[static 65]) {
         unsigned char hash[EVP_MAX_MD_SIZE];
         unsigned n_hash;
 
-        if (EVP_Digest(p, n, hash, &n_hash, EVP_sha256(), NULL) != 1) {
+        if (EVP_Digest(p, n, hash, &n_hash, EVP_sha256(), NULL) != 1 || n_hash != 32) {
                 ERR_clear_error();
                 return -EIO;
         }
-        for (unsigned i = 0; i < n_hash && i < 32; i++)
-                (void) snprintf(ret + (size_t) 2 * i, 3, "%02x", hash[i]);
+        hex_format(hash, ret);
         return 0;
 }
 
@@ -268,11 +277,10 @@ int sim_signature_compute(const char *canonical_request, const char *sdk_date, c
                 return r;
         n = snprintf(text, sizeof(text), ALGORITHM "\n%.64s\n%s", sdk_date, hash);
         if (!HMAC(EVP_sha256(), secret_key, (int) strlen(secret_key), (const unsigned char *) text, (size_t) n, mac,
-                  &n_mac)) {
+                  &n_mac) || n_mac != 32) {
                 ERR_clear_error();
                 return -EIO;
         }
-        for (unsigned i = 0; i < n_mac && i < 32; i++)
-                (void) snprintf(ret + (size_t) 2 * i, 3, "%02x", mac[i]);
+        hex_format(mac, ret);
         return 0;
 }

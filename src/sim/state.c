@@ -94,6 +94,14 @@ const void *sim_history_at(const SimHistory *h, usec_t at_usec) {
         return NULL;
 }
 
+usec_t sim_history_until(const SimHistory *h, usec_t at_usec) {
+        usec_t until_usec = USEC_INFINITY;
+
+        for (size_t i = h->n_items; i > 1 && *history_since(h, i - 1) > at_usec; i--)
+                until_usec = *history_since(h, i - 1);
+        return until_usec;
+}
+
 void sim_history_done(SimHistory *h) {
         free(h->items);
         *h = (SimHistory){};
@@ -133,8 +141,19 @@ DEFINE_FIND(sim_instance_find, SimInstance, instances)
 DEFINE_FIND(sim_backup_find, SimBackup, backups)
 DEFINE_FIND(sim_key_find, SimKey, keys)
 DEFINE_FIND(sim_user_find, SimUser, users)
-DEFINE_FIND(sim_token_find, SimToken, tokens)
 DEFINE_FIND(sim_project_find, SimProject, projects)
+
+/* Tokens are random from the first digit on, and long: not all of it is hashed. */
+static unsigned token_key_size(const char *text) {
+        return (unsigned) strnlen(text, 64);
+}
+
+SimToken *sim_token_find(const Sim *s, const char *text) {
+        SimToken *t = NULL;
+
+        HASH_FIND(hh, s->tokens, text, token_key_size(text), t);
+        return t && streq(t->text, text) ? t : NULL;
+}
 
 SimProject *sim_project_find_name(const Sim *s, const char *name) {
         for (SimProject *p = s->projects; p; p = p->hh.next)
@@ -287,7 +306,7 @@ SimToken *sim_token_new(Sim *s, const char *user, size_t n_hex, usec_t expires_u
         if (!t->user || !t->text)
                 return token_free(t);
         sim_random_hex(s, t->text, n_hex);
-        HASH_ADD_KEYPTR(hh, s->tokens, t->text, strlen(t->text), t);
+        HASH_ADD_KEYPTR(hh, s->tokens, t->text, token_key_size(t->text), t);
         return t->hh.tbl ? t : token_free(t);
 }
 

@@ -43,6 +43,7 @@ typedef struct SimHistory {
 int sim_history_set(SimHistory *h, size_t item_size, const void *item, usec_t oldest_usec);
 const void *sim_history_now(const SimHistory *h);                /* NULL: never set */
 const void *sim_history_at(const SimHistory *h, usec_t at_usec); /* the oldest one known if @at_usec lies before it */
+usec_t sim_history_until(const SimHistory *h, usec_t at_usec);   /* when that one is over; USEC_INFINITY: it is the last */
 void sim_history_done(SimHistory *h);
 
 typedef struct SimEncryption {

@@ -24,6 +24,11 @@ static usec_t seen_at(const Exchange *x) {
         return usec_sub(x->now_usec, x->sim->settings.consistency.read_delay_usec);
 }
 
+/* Until when reads show the same. */
+static usec_t seen_until(const Exchange *x, const SimHistory *h) {
+        return usec_add(sim_history_until(h, seen_at(x)), x->sim->settings.consistency.read_delay_usec);
+}
+
 static int refuse_write(Exchange *x, const char *code, const char *message) {
         x->instance->n_refused++;
         return sim_dbs_refuse(x, code, message);
@@ -47,6 +52,7 @@ int sim_taurusdb_encryption_get(Exchange *x) {
         if (r <= 0)
                 return r;
         e = sim_history_at(&x->instance->encryption, seen_at(x));
+        x->reply->steady_until_usec = x->reply->news_at_usec = seen_until(x, &x->instance->encryption);
         return show_encryption(x, e && e->on);
 }
 
@@ -153,6 +159,9 @@ int sim_taurusdb_lock_get(Exchange *x) {
         if (r <= 0)
                 return r;
         l = sim_history_at(&x->instance->lock, seen_at(x));
+        x->reply->steady_until_usec = x->reply->news_at_usec = seen_until(x, &x->instance->lock);
+        if (l && sim_lock_runs(l, x->now_usec))
+                x->reply->steady_until_usec = MIN(x->reply->steady_until_usec, l->end_usec);
         o = sim_json_build_object(&b);
         sim_lock_show(&x->sim->settings, l ? l : &never, x->now_usec, &b, o);
         return sim_exchange_json(x, 200, &b, o);
