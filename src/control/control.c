@@ -55,6 +55,14 @@ void decision_unknown(Decision *d, const char *format, ...) {
         va_end(ap);
 }
 
+void decision_quiet(Decision *d, const Situation *s, usec_t quiet_usec) {
+        assert(d);
+        assert(s);
+
+        if (d->verdict == VERDICT_COMPLIANT && quiet_usec > 0)
+                d->change_at_usec = usec_add(s->now_usec, quiet_usec);
+}
+
 void saying_set_failure(Saying *s, const Failure *f) {
         assert(s);
         assert(f);

@@ -99,11 +99,19 @@ typedef struct Decision {
         Freeze freeze;
         GrantRecord grant;      /* together with the answer that is being handled */
         size_t n_sayings;
-        Saying sayings[SAYINGS_MAX];
+        usec_t change_at_usec;  /* DONE: wall clock at which the verdict can change by itself, or the control will act, if the cloud
+                                 * stays as it is; 0: now or at any time; USEC_INFINITY: never */
         char why[256];          /* DONE, UNKNOWN: the verdict in words, for status */
+        Saying sayings[SAYINGS_MAX];    /* the first n_sayings count */
 } Decision;
 
-/* One step of the control's look. @ret is zeroed by the caller. */
+/* An empty one. Most of it is room for texts that few decisions need: it is not cleared. */
+static inline void decision_init(Decision *d) {
+        memset(d, 0, offsetof(Decision, why));
+        d->why[0] = '\0';
+}
+
+/* One step of the control's look. @ret comes from decision_init(). */
 void encryption_step(const Situation *s, Decision *ret);
 void schedule_step(const Situation *s, Decision *ret);
 void lock_step(const Situation *s, Decision *ret);
@@ -114,6 +122,8 @@ Saying *decision_say(Decision *d, EventId id, int said, uint32_t digest, const c
 void decision_ask(Decision *d, Call call);
 void decision_done(Decision *d, Verdict verdict, usec_t wait_usec, const char *format, ...) _printf_(4, 5);
 void decision_unknown(Decision *d, const char *format, ...) _printf_(2, 3);
+/* After decision_done() as compliant: nothing changes by itself, and the control does nothing, for @quiet_usec from now. */
+void decision_quiet(Decision *d, const Situation *s, usec_t quiet_usec);
 void saying_set_failure(Saying *s, const Failure *f);   /* status, code, request id */
 uint32_t digest_text(const char *s);    /* FNV-1a, for news only, never for identity */
 

@@ -168,14 +168,19 @@ static void say_refused(const Situation *s, Decision *d) {
 
 /* --- Authorizing -------------------------------------------------------------------------------------------------- */
 
-static usec_t wait_usec(const Situation *s) {
-        usec_t wait = policy(s)->poll_usec, left;
+/* Until one of them is to be authorized again. */
+static usec_t left_usec(const Situation *s) {
+        usec_t first = USEC_INFINITY, left;
 
         for (size_t i = 0; i < n_wanted(s); i++)
                 if (standing(s, wanted(s, i), &left) == STANDING_GRANTED)
-                        wait = MIN(wait, left);
+                        first = MIN(first, left);
 
-        return wait;
+        return first;
+}
+
+static usec_t wait_usec(const Situation *s) {
+        return MIN(policy(s)->poll_usec, left_usec(s));
 }
 
 static void done(const Situation *s, Decision *d) {
@@ -191,6 +196,8 @@ static void done(const Situation *s, Decision *d) {
         else
                 decision_done(d, VERDICT_COMPLIANT, wait_usec(s), "%zu backups are authorized for download",
                               n_wanted(s));
+
+        decision_quiet(d, s, left_usec(s));
 }
 
 /* The next backup from look->index on that needs it, or the end of the look. */

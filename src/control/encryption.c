@@ -29,6 +29,7 @@ static void done_violated(const Situation *s, Decision *d, const char *found, co
 static void done_compliant(const Situation *s, Decision *d, bool on) {
         decision_done(d, VERDICT_COMPLIANT, s->instance->encryption->poll_usec, "encrypted backup is %s",
                       on ? "on" : "off");
+        decision_quiet(d, s, USEC_INFINITY);
 }
 
 static void on_read(const Situation *s, Decision *d) {

@@ -43,6 +43,7 @@ void lock_say_drift(const Situation *s, const LockView *v, Decision *d);
 void lock_say_frozen(const Situation *s, Decision *d);
 void lock_say_confirmed(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d);
 usec_t lock_wait_compliant(const LockView *v);
+void lock_quiet(const Situation *s, const LockView *v, Decision *d, usec_t quiet_usec);  /* likewise: until when, at most */
 void lock_done_compliant(const Situation *s, const LockView *v, Decision *d);   /* or asks for the backups first */
 void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const char *why);
 void lock_done_refused(const Situation *s, const LockView *v, Decision *d, const char *why);

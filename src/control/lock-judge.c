@@ -11,6 +11,8 @@
 /* A cloud may round ends to whole days. Where no reading is met exactly, all that lie closer than this remain. Picked. */
 #define LOCK_LOOSE_USEC USEC_PER_DAY
 
+#define LOCK_ROUND_USEC (15 * USEC_PER_MINUTE)  /* zones lie whole quarters of an hour apart */
+
 /* Time between deciding on a request and the cloud carrying it out, by which the end may lie past the cap reckoned at deciding.
  * Retries never reuse a decision, so it is a time-out and a queue. Picked. */
 #define LOCK_TRANSIT_USEC (15 * USEC_PER_MINUTE)
@@ -34,7 +36,10 @@ static LockTimes intent_times(const LockIntent *i) {
 /* Readings under which the intent explains the end that was read: those it meets exactly, else those it may have been rounded from. */
 static unsigned intent_matches(const LockIntent *i, usec_t end_usec, bool *ret_exact) {
         LockTimes t = intent_times(i);
-        unsigned exact = 0, loose = 0;
+        /* What ends on a quarter of an hour, as midnight does anywhere, may have been rounded up to it. If the end before was as well, adding
+         * whole days to that meets it exactly, whatever the days were counted from: then exactness proves nothing. */
+        bool round = end_usec % LOCK_ROUND_USEC < LOCK_SAME_USEC;
+        unsigned exact = 0, loose = 0, rounded = 0;
 
         if (i->action == LOCK_ENABLE) {
                 usec_t expected = usec_add(i->sent_at_usec, (usec_t) i->days * USEC_PER_DAY);
@@ -51,10 +56,12 @@ static unsigned intent_matches(const LockIntent *i, usec_t end_usec, bool *ret_e
                         exact |= 1u << r;
                 if (usec_diff(end_usec, expected) < LOCK_LOOSE_USEC)
                         loose |= 1u << r;
+                if (round && end_usec >= expected && end_usec - expected < LOCK_LOOSE_USEC)
+                        rounded |= 1u << r;
         }
 
         *ret_exact = exact != 0;
-        return exact ? exact : loose;
+        return exact ? exact | rounded : loose;
 }
 
 bool lock_strike(LockMemory *m, const LockIntent *i, unsigned certain) {
@@ -119,6 +126,20 @@ void lock_forget_old(LockMemory *m, usec_t now_usec) {
                         m->intents[kept++] = m->intents[k];
 
         m->n_intents = kept;
+}
+
+usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec) {
+        usec_t left = USEC_INFINITY;
+
+        assert(m);
+
+        for (size_t k = 0; k < m->n_intents; k++) {
+                if (lock_intent_outstanding(&m->intents[k]))
+                        return 0;
+                left = MIN(left, usec_sub(LOCK_LATE_USEC, usec_diff(now_usec, m->intents[k].sent_at_usec)));
+        }
+
+        return left;
 }
 
 /* Newest intent that waits for its effect; NULL if none does. */

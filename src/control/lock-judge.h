@@ -54,4 +54,6 @@ LockIntent *lock_remember(LockMemory *m, const LockIntent *i);
 /* Drops concluded intents that can no longer take effect, and takes back the last one (never sent, or refused without a reason of
  * its own). */
 void lock_forget_old(LockMemory *m, usec_t now_usec);
+/* For how long a look at an unchanged lock leaves memory as it is; USEC_INFINITY: for good. */
+usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec);
 void lock_take_back(LockMemory *m);

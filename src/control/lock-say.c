@@ -84,6 +84,16 @@ usec_t lock_wait_compliant(const LockView *v) {
         return MIN(v->policy->poll_usec, usec_add(left, USEC_PER_SEC));
 }
 
+/* A look that finds nothing to do still forgets requests of long ago, and judges those that have shown no effect yet. */
+void lock_quiet(const Situation *s, const LockView *v, Decision *d, usec_t quiet_usec) {
+        usec_t left = usec_sub(v->remaining_usec, v->policy->renew_before_usec);
+
+        if (!v->clock_agreed || left == 0)
+                return;
+
+        decision_quiet(d, s, MIN(MIN(quiet_usec, left), lock_memory_left_usec(v->memory, v->now_usec)));
+}
+
 void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const char *why) {
         if (!v->running && v->memory->seen && v->memory->end_usec > 0)
                 lock_say_lapsed(v, d);
@@ -109,4 +119,5 @@ void lock_done_compliant(const Situation *s, const LockView *v, Decision *d) {
         }
 
         decision_done(d, VERDICT_COMPLIANT, lock_wait_compliant(v), "locked until %s", rfc3339_format(v->end_usec, end));
+        lock_quiet(s, v, d, USEC_INFINITY);
 }

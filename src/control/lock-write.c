@@ -117,7 +117,8 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, Decision *
                         .now_usec = v->now_usec,
                 },
                 .readings = candidates,
-                .possible = candidates | learned_readings(s, d),        /* what was proved holds, whatever the policy states */
+                /* What was proved holds, whatever the policy states; but where effects have left several, one may have been disproved since. */
+                .possible = candidates | (learned_readings(s, d) & ~s->state->lock.struck),
                 .retention_days = p->retention_days,
                 .max_retention_days = MIN(p->max_retention_days, s->limit_retention_days),
                 /* Counted from the start, the days of an old lock grow past any limit, though little of it remains: that is fine where the

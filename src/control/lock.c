@@ -189,6 +189,13 @@ static bool past_cap(const Situation *s, const LockView *v) {
         return v->remaining_usec > (usec_t) MIN(v->policy->max_retention_days, s->limit_retention_days) * USEC_PER_DAY + USEC_PER_DAY;
 }
 
+/* A renewal in time is no drift: the lock is due, as was planned. */
+static void note_routine(const Situation *s, const LockView *v) {
+        if (s->state->verdict == VERDICT_COMPLIANT && v->running &&
+            usec_add(v->remaining_usec, 2 * v->policy->poll_usec) >= v->policy->renew_before_usec)
+                s->look->routine = true;
+}
+
 static void on_lock_read(const Situation *s, Decision *d) {
         LockView v = view_read(s);
         LockRuling ruling;
@@ -226,11 +233,7 @@ static void on_lock_read(const Situation *s, Decision *d) {
                 return;
         }
 
-        /* A renewal in time is no drift: the lock is due, as was planned. */
-        if (s->state->verdict == VERDICT_COMPLIANT && v.running &&
-            usec_add(v.remaining_usec, 2 * v.policy->poll_usec) >= v.policy->renew_before_usec)
-                s->look->routine = true;
-
+        note_routine(s, &v);
         lock_plan_write(s, &v, d);
 }
 
@@ -265,6 +268,8 @@ static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
         if (!v->clock_agreed)
                 return false;
 
+        note_routine(s, v);
+        lock_say_drift(s, v, d);
         if (lock_candidate_readings(s, d) != 0 && lock_try_extend(s, v, d) == LOCK_PLAN_SEND)
                 return true;
 
@@ -304,7 +309,7 @@ static void on_backups(const Situation *s, Decision *d) {
         const BackupPage *page;
         usec_t now_usec, oldest_usec;
         char age[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
-        LockView v = { .policy = p, .memory = &s->state->lock, .end_usec = s->state->lock.end_usec };
+        LockView v = { .policy = p, .memory = &s->state->lock, .end_usec = s->state->lock.end_usec, .clock_agreed = true };
 
         if (s->failure) {
                 decision_unknown(d, "the backups that the lock should protect could not be listed: %s", s->failure->message);
@@ -322,6 +327,7 @@ static void on_backups(const Situation *s, Decision *d) {
                 if (b->status == BACKUP_COMPLETED && b->manual && b->of_instance && b->end_usec >= oldest_usec) {
                         decision_done(d, VERDICT_COMPLIANT, lock_wait_compliant(&v), "locked until %s, with manual backup %s",
                                       rfc3339_format(v.end_usec, end), b->id);
+                        lock_quiet(s, &v, d, usec_add(b->end_usec - oldest_usec, 1));
                         return;
                 }
         }

@@ -339,6 +339,34 @@ static usec_t until_reapply_usec(const Situation *s, const View *v) {
         return usec_sub(v->policy->reapply_usec, age_usec(v->now_usec, v->memory->applied_at_usec));
 }
 
+/* For how long the latest backup is young enough, if none comes after it. */
+static usec_t fresh_usec(const Situation *s) {
+        const SchedulePolicy *p = s->instance->schedule;
+        usec_t now = step_now(s), latest = s->look->backup_at_usec, since = s->state->schedule.on_since_usec;
+
+        if (!p->on || p->max_backup_age_usec == USEC_INFINITY)
+                return USEC_INFINITY;
+        if (latest > 0)
+                return usec_sub(usec_add(usec_add(latest, p->max_backup_age_usec), 1), now);
+        if (since == 0 || s->answer->schedule.has_latest)       /* one that lies ahead: a clock is wrong */
+                return 0;
+        return usec_sub(usec_add(usec_add(since, MAX(p->max_backup_age_usec, FIRST_BACKUP_USEC)), 1), now);
+}
+
+/* For how long no change of the zone's offset takes part in judging the trigger: see phase_as_learned(). */
+static usec_t same_offsets_usec(const View *v) {
+        const Timezone *zone = v->policy->timezone;
+        usec_t length = cycle_length_usec(v->policy->cycle), now = v->now_usec;
+        usec_t before = usec_add(timezone_next_change(zone, usec_sub(now, length)), length);
+        usec_t after = usec_sub(timezone_next_change(zone, usec_add(now, length)), length);
+
+        return v->policy->on ? usec_sub(MIN(MIN(before, after), timezone_next_change(zone, now)), now) : USEC_INFINITY;
+}
+
+static void quiet(const Situation *s, const View *v, Decision *d, usec_t reapply_usec) {
+        decision_quiet(d, s, MIN(MIN(reapply_usec, fresh_usec(s)), same_offsets_usec(v)));
+}
+
 /* The schedule is as written. */
 static void done_as_written(const Situation *s, Decision *d, usec_t wait_usec, const char *note) {
         bool on = s->instance->schedule->on;
@@ -425,6 +453,7 @@ static void on_read(const Situation *s, Decision *d) {
 
         done_as_written(s, d, until_reapply_usec(s, &v),
                         trigger == TRIGGER_UNSURE ? ", its trigger perhaps in another zone's clock" : "");
+        quiet(s, &v, d, until_reapply_usec(s, &v));
 }
 
 static void on_write_failed(const Situation *s, const Failure *f, Decision *d) {
@@ -566,6 +595,7 @@ static void on_read_back(const Situation *s, Decision *d) {
         if (!s->look->routine)
                 say_remediated(s, d);
         done_as_written(s, d, v.policy->reapply_usec, "");
+        quiet(s, &v, d, v.policy->reapply_usec);
 }
 
 void schedule_step(const Situation *s, Decision *ret) {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
 #include "engine/engine-internal.h"
 
 /*
@@ -8,24 +10,34 @@
 #define FIRST_ROUND_MIN_USEC USEC_PER_SEC       /* over which the first round is spread, with room for the rate */
 
 /* Where in its interval an instance's control is polled: by its name alone, so that it stays the same over restarts. */
-static uint64_t item_phase(const Item *item) {
+static uint64_t item_phase(Item *item) {
         uint64_t h = UINT64_C(14695981039346656037);
+
+        if (item->phase != 0)
+                return item->phase;
 
         for (const char *s = item->key; *s; s++)
                 h = (h ^ (unsigned char) *s) * UINT64_C(1099511628211);
         h ^= h >> 33;   /* neighbouring ids differ in the last characters only */
         h *= UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 33;
-        return h;
+        return item->phase = h;
 }
 
 void engine_item_show(Engine *e, Item *item, Verdict v) {
         if (item->gone)
                 return;
 
-        e->n_shown[item->shown]--;
-        item->shown = v;
-        e->n_shown[v]++;
+        if (item->shown != v) {
+                Verdict before = item->shown;
+
+                e->n_shown[before]--;
+                item->shown = v;
+                e->n_shown[v]++;
+                order_show(&e->order, item, before);
+                if (e->world.shown)
+                        e->world.shown(e->world.userdata, item->instance, item->control, v);
+        }
 
         if (item->control != CONTROL_LOCK)
                 return;
@@ -41,8 +53,8 @@ void engine_item_plan_poll(Engine *e, Item *item) {
         usec_t since_start = usec_sub(now, e->started_at_usec);
         usec_t slot;
 
-        /* The next of its slots that is at least half an interval away. */
-        slot = (since_start + poll / 2 + poll - phase) / poll * poll + phase;
+        /* The next of its slots: never more than an interval away, also after a look out of turn. */
+        slot = (since_start + poll - phase) / poll * poll + phase;
         item->poll_at_usec = e->started_at_usec + slot;
 }
 
@@ -65,6 +77,9 @@ static void say_no_endpoint(Engine *e, Item *item) {
 /* There is nobody to ask any more. */
 void engine_item_lost_endpoint(Engine *e, Item *item) {
         say_no_endpoint(e, item);
+        item_note_end(item, "no endpoint is known for its service in its region", NULL);
+        if (item->state.unknown_since_usec == 0)
+                item->state.unknown_since_usec = engine_realtime(e);
         engine_item_show(e, item, VERDICT_UNKNOWN);
         heap_remove(&e->due, &item->due);
         heap_remove(&e->renewals, &item->renewal);
@@ -95,6 +110,42 @@ void engine_item_done(Engine *e, Item *item, usec_t at_usec) {
         heap_put(&e->due, &item->due, MIN(at_usec, item->poll_at_usec));
 }
 
+/* The last slot before @until_usec. */
+static usec_t last_slot_usec(usec_t slot_usec, usec_t poll_usec, usec_t until_usec) {
+        if (until_usec == USEC_INFINITY || until_usec <= slot_usec)
+                return until_usec == USEC_INFINITY ? USEC_INFINITY : slot_usec;
+
+        return slot_usec + (until_usec - slot_usec - 1) / poll_usec * poll_usec;
+}
+
+usec_t engine_item_leave_out(Engine *e, Item *item, const Decision *d) {
+        usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control), slot = item->poll_at_usec;
+        usec_t change, quiet;
+
+        if (!e->world.quiet_until || item->gone || item->changed)
+                return d->wait_usec;
+        if (d->verdict != VERDICT_COMPLIANT || d->waiting || d->retry || d->change_at_usec == 0)
+                return d->wait_usec;
+        /* Another look comes before the next slot; what it leaves out then is on the grid. */
+        if (slot > usec_add(now, poll))
+                return d->wait_usec;
+
+        change = d->change_at_usec == USEC_INFINITY ? USEC_INFINITY : usec_add(now, usec_sub(d->change_at_usec, engine_realtime(e)));
+        quiet = e->world.quiet_until(e->world.userdata, item->instance, item->control);
+        if (MIN(change, quiet) <= slot)
+                return d->wait_usec;
+
+        /* The poll before a change is kept: the time at which the control acts is reckoned from what that one reads. Of what others do, the
+         * first poll after it shows the effect. */
+        change = last_slot_usec(slot, poll, change);
+        quiet = quiet == USEC_INFINITY ? USEC_INFINITY : last_slot_usec(slot, poll, quiet) + poll;
+        if (MIN(change, quiet) <= slot)
+                return d->wait_usec;
+
+        item->poll_at_usec = MIN(change, quiet);
+        return USEC_INFINITY;
+}
+
 /* Over how long a round of everything is spread, so that the rate is half used. */
 static usec_t round_usec(const Engine *e) {
         return FIRST_ROUND_MIN_USEC + e->n_items * USEC_PER_SEC * 2 / engine_settings(e)->http.rate_per_sec;
@@ -117,6 +168,27 @@ void engine_item_due_soon(Engine *e, Item *item) {
                 heap_put(&e->due, &item->due, now);
         else
                 heap_put(&e->due, &item->due, now + item_phase(item) % spread);
+}
+
+int engine_reconcile(Engine *e, const char *name) {
+        usec_t now = engine_boottime(e);
+        size_t first, n = 0;
+
+        assert(e);
+
+        first = name ? order_find(&e->order, name) : 0;
+        for (size_t i = first; i < e->order.n; i++, n++) {
+                Item *item = e->order.items[i];
+
+                if (name && !streq(item->instance->name, name))
+                        break;
+
+                engine_item_due_soon(e, item);
+                if (name && item->due.index > 0)
+                        heap_put(&e->due, &item->due, now);     /* somebody waits for it: no spreading */
+        }
+
+        return (int) MIN(n, (size_t) INT_MAX);
 }
 
 void engine_wake_unknown(Engine *e) {

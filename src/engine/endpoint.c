@@ -9,6 +9,7 @@
  */
 
 #define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
+#define DOWN_ITEMS 2                            /* changes of control among them before it is the endpoint; picked */
 #define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* of a whole endpoint, for one throttled call */
 #define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* holdfastd(8): clock-skew */
 #define WAITING_MAX 16                          /* looks begun that wait for an identity; more would only take memory */
@@ -118,6 +119,15 @@ void endpoint_queue_run(Endpoint *n, Run *r) {
         n->asks_tail = r;
 }
 
+void endpoint_queue_stored(Endpoint *n, Run *r) {
+        r->state = RUN_QUEUED;
+        r->paid = true;
+        r->next = n->asks;
+        n->asks = r;
+        if (!n->asks_tail)
+                n->asks_tail = r;
+}
+
 static void take_run(Endpoint *n, Run *before, Run *r) {
         if (before)
                 before->next = r->next;
@@ -130,6 +140,24 @@ static void take_run(Endpoint *n, Run *before, Run *r) {
 }
 
 /* --- Rate and slots ----------------------------------------------------------------------------------------------- */
+
+/* Has one control after the other failed to reach it? Then it is tried by one request at a time: else all would queue for its time-outs, locks
+ * before all others, which could not even be said to be unknown. */
+static bool is_down(const Endpoint *n) {
+        return n->n_failed_items >= DOWN_ITEMS;
+}
+
+static unsigned max_running(const Engine *e, const Endpoint *n) {
+        return is_down(n) ? 1 : engine_settings(e)->http.max_connections;
+}
+
+static void fail_unasked(const Engine *e, const Endpoint *n, Failure *ret) {
+        char since[TIME_TEXT_MAX];
+
+        *ret = (Failure) { .class = FAILURE_TRANSPORT };
+        (void) snprintf(ret->message, sizeof(ret->message), "%s has not answered as it should for %s: one request at a time tries it", n->origin,
+                        duration_format_human(usec_sub(engine_boottime(e), n->failing_since_usec), since));
+}
 
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec) {
         usec_t now = engine_boottime(e);
@@ -146,7 +174,7 @@ bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec) {
                 return false;
         }
 
-        if (n->n_running >= engine_settings(e)->http.max_connections)
+        if (n->n_running >= max_running(e, n))
                 return false;           /* a reply will wake us */
 
         if (n->tokens < 1) {
@@ -182,25 +210,48 @@ static Run *pick_run(Engine *e, Endpoint *n, Run **ret_before, Pass *ret_pass, I
         return NULL;
 }
 
+static bool begin_next(Engine *e, Endpoint *n) {
+        Item *item = take_item(n);
+
+        if (!item)
+                return false;
+
+        look_begin(e, item);
+        return true;
+}
+
+/* Where nobody answers, one waits for the next try. All others are told at once: their looks end, are counted and said, and come again. */
+static bool fail_second(Engine *e, Endpoint *n) {
+        Run *r = n->asks ? n->asks->next : NULL;
+        Failure failure;
+
+        if (!r || !is_down(n))
+                return false;
+
+        take_run(n, n->asks, r);
+        fail_unasked(e, n, &failure);
+        look_continue(r, NULL, &failure);
+        return true;
+}
+
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
         while (!e->stopping && (n->asks || n->ready[0] || n->ready[1])) {
                 IdentityAnswer answer = IDENTITY_WAIT;
                 unsigned n_waiting = 0;
                 Run *r, *before = NULL;
-                Failure failure = {};
+                Failure failure;        /* set with IDENTITY_NO */
                 Pass pass = {};
                 int q;
 
+                if (fail_second(e, n))
+                        continue;
+
                 r = pick_run(e, n, &before, &pass, &answer, &failure, &n_waiting);
                 if (!r) {
-                        Item *item;
-
-                        if (n_waiting >= WAITING_MAX || n->n_running >= engine_settings(e)->http.max_connections)
+                        if (!is_down(n) && (n_waiting >= WAITING_MAX || n->n_running >= max_running(e, n)))
                                 return;
-                        item = take_item(n);
-                        if (!item)
+                        if (!begin_next(e, n))
                                 return;
-                        look_begin(e, item);
                         continue;
                 }
 
@@ -210,12 +261,21 @@ void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
                         continue;
                 }
 
-                if (!endpoint_may_send(e, n, wait_usec))
+                if (!r->paid && !endpoint_may_send(e, n, wait_usec)) {
+                        if (is_down(n) && begin_next(e, n))
+                                continue;
                         return;
+                }
 
                 take_run(n, before, r);
+                r->paid = false;
                 if (!look_may_send(r))
                         continue;
+                if (r->store) {
+                        r->store = false;
+                        look_store(r);
+                        continue;
+                }
 
                 q = flight_send_run(e, r, &pass);
                 if (q < 0) {
@@ -268,11 +328,14 @@ static void say_recovered(Engine *e, Endpoint *n) {
 void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
         bool unwell = f && (f->class == FAILURE_TRANSPORT || f->class == FAILURE_SERVER || f->class == FAILURE_THROTTLED);
 
+        if (!f || f->class != FAILURE_TRANSPORT)
+                n->contact_at_usec = engine_realtime(e);
         if (!unwell) {
                 if (n->said_failing.at_usec > 0)
                         say_recovered(e, n);
                 n->said_failing = (Said) {};
-                n->n_failed = 0;
+                n->n_failed = n->n_failed_items = 0;
+                n->failed_item = NULL;
                 return;
         }
 
@@ -283,26 +346,22 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
                 say_failing(e, n, f);
 }
 
+void endpoint_note_item(Endpoint *n, const Item *item) {
+        if (n->n_failed == 0)
+                return;
+
+        n->n_failed_items += n->failed_item && n->failed_item != item;
+        n->failed_item = item;
+}
+
 /* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec) {
         n->paused_until_usec = MAX(n->paused_until_usec, engine_boottime(e) + MIN(MIN(wait_usec, poll_usec), PAUSE_MAX_USEC));
 }
 
-void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
-        usec_t now = engine_realtime(e);
+static void say_skew(Engine *e, const Endpoint *n, usec_t date_usec, usec_t now) {
         char differs[TIME_TEXT_MAX], theirs[TIME_TEXT_MAX], ours[TIME_TEXT_MAX];
         Event event = EVENT(EVENT_CLOCK_SKEW);
-
-        if (date_usec == 0)
-                return;
-
-        if (usec_diff(now, date_usec) <= SKEW_SAID_USEC) {
-                n->said_skew = (Said) {};
-                return;
-        }
-
-        if (!said_news(&n->said_skew, now, 0))
-                return;
 
         event.service = service_to_string(n->service);
         event.region = n->region;
@@ -310,4 +369,16 @@ void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
                           "written beyond 15 minutes", n->origin, rfc3339_format(date_usec, theirs), rfc3339_format(now, ours),
                           duration_format_human(usec_diff(now, date_usec), differs));
         engine_say(e, &event);
+}
+
+void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
+        usec_t now = engine_realtime(e);
+
+        if (date_usec == 0)
+                return;
+
+        if (usec_diff(now, date_usec) <= SKEW_SAID_USEC)
+                n->said_skew = (Said) {};
+        else if (said_news(&n->said_skew, now, 0))
+                say_skew(e, n, date_usec, now);
 }

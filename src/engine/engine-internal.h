@@ -8,6 +8,9 @@
  *      load.c          settings and policies in and out of force
  *      due.c           when each control is looked at
  *      state.c         what survives a restart, and the budget of new locks
+ *      grants.c        what has been authorized for download
+ *      order.c         controls in the order of their names, and which of them stand how
+ *      inspect.c       how each control and endpoint stands, for people
  *      look.c          one look at one control: steps, asks, verdicts, sayings
  *      endpoint.c      one origin: queue, rate, slots, health, what was learned
  *      identity.c      who we are, and the rule against locking a key out
@@ -26,6 +29,7 @@
 #include "engine/heap.h"
 
 typedef struct Endpoint Endpoint;
+typedef struct GrantNote GrantNote;
 typedef struct Item Item;
 typedef struct Run Run;
 
@@ -46,6 +50,22 @@ typedef struct Load {
 Load *load_ref(Load *l);
 Load *load_unref(Load *l);
 
+/* A failure as it is kept for those who ask: without what only a look needs. The texts follow each other in one block. */
+typedef struct ItemFailure {
+        FailureClass class;
+        int http_status;
+        const char *code, *request_id;          /* "": none */
+        char message[];
+} ItemFailure;
+
+/* All controls in force, sorted by name and then by control; and for each verdict the set of those that show it, a bit a place. */
+typedef struct Order {
+        Item **items;
+        size_t n;               /* 0 while policies are put in force */
+        size_t n_allocated;
+        uint64_t *sets[VERDICT__MAX];
+} Order;
+
 /* One control of one instance. */
 struct Item {
         char *key;              /* "taurusdb/<instance id>/lock" */
@@ -61,17 +81,24 @@ struct Item {
         bool ready;
         Run *run;               /* the look that goes on, or NULL */
 
+        uint64_t phase;         /* of its polls; 0: not reckoned yet */
         usec_t poll_at_usec;    /* CLOCK_BOOTTIME of the next regular poll; retries come before it */
         unsigned n_retries;     /* since the last regular poll */
-        bool counted;           /* this poll's failure to determine is counted */
+        bool counted;           /* this round's failure to determine is counted */
+        usec_t round_at_usec;   /* CLOCK_BOOTTIME of its first look: a round is a poll and what came out of turn around it */
         bool looked;            /* a look of this process gave a verdict */
+        bool told_changed;      /* state.told differs from what is stored, and nothing else does */
+        ItemFailure *failure;   /* how the last look failed; NULL: it did not */
+        size_t place;           /* in Engine.order, from 1; 0: not in it */
         bool finished;          /* --once: came to its end */
         bool gone;              /* its policy was removed while a look ran */
         Item *leaving_next;     /* among those */
         bool changed;           /* its policy was changed while a look ran: look again */
         bool moved;             /* while policies are put in force: it differs from before */
         Endpoint *next_endpoint;        /* of a changed policy, once the look that runs has ended */
+        GrantNote *notes, *spare_note;  /* download: grants that are not durable yet, and room for the next */
         bool dirty;             /* state differs from what is stored */
+        bool missing;           /* and the next commit will not change that: it could not be put */
         Item *dirty_next;
         Verdict shown;          /* as counted: UNKNOWN until looked */
 };
@@ -97,6 +124,8 @@ struct Run {
         HeapNode later;         /* CLOCK_BOOTTIME */
         usec_t decided_at_usec; /* CLOCK_BOOTTIME of the step that asked */
         unsigned n_auth_tries;  /* of this ask */
+        bool store;             /* the state must be stored before it goes out */
+        bool paid;              /* rate and slot were granted before it was stored */
         unsigned api_version;   /* as sent */
         bool failed;            /* the last step was handed a failure */
         Failure failure;        /* the last that was */
@@ -114,14 +143,18 @@ struct Endpoint {
 
         Item *ready[2], *ready_tail[2];         /* [0] locks, [1] all others */
         Run *asks, *asks_tail;                  /* looks that go on: before new ones */
-        unsigned n_running;
+        unsigned n_running;     /* exchanges, and what is being stored to go out at once */
         double tokens;
         usec_t tokens_at_usec, started_at_usec, paused_until_usec;      /* CLOCK_BOOTTIME */
         unsigned gaussdb_version;
-        bool dirty;             /* state differs from what is stored */
+        bool pumped;            /* in this turn */
+        bool dirty, missing;    /* state differs from what is stored; and could not be put */
 
         unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
+        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the instance that is unwell */
+        const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
+        usec_t contact_at_usec;                 /* wall clock of the last reply of any kind; 0: none */
         Said said_failing, said_skew;
 };
 
@@ -167,6 +200,7 @@ typedef struct Identity {
         usec_t metadata_token_until_usec, no_token_until_usec;          /* CLOCK_BOOTTIME */
         bool metadata_retried;
         bool refreshing;        /* metadata: while the old key is in use */
+        bool renewed;           /* metadata: on a refusal, and nothing was accepted since: the next refusal is not the key's fault */
         bool said_ready;
         Scope *scopes;
         Failure failure;        /* why there is none, or why it was refused */
@@ -222,7 +256,10 @@ struct Engine {
         Endpoint *endpoints;
         Identity identity;
         Heap due, renewals, later;
+        Order order;
+        Run *spare_run;         /* room for the next look; NULL: none is kept */
         Run *committing;
+        unsigned n_committing;
         bool commit_asked;
         Item *dirty;
         usec_t rewrite_at_usec; /* CLOCK_BOOTTIME: state that could not be stored is put again; 0: none */
@@ -255,6 +292,9 @@ void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone 
 /* due.c */
 void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time of the next regular poll */
 void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
+/* In a world that knows what is to come: leaves out the polls that can show nothing new after this verdict. Returns after which time the
+ * control is to be looked at even so. */
+usec_t engine_item_leave_out(Engine *e, Item *item, const Decision *d);
 void engine_item_due_soon(Engine *e, Item *item);               /* a lock now, others spread; again if its look runs */
 void engine_item_lost_endpoint(Engine *e, Item *item);          /* nobody to ask is known: unknown, and said */
 void engine_item_show(Engine *e, Item *item, Verdict v);
@@ -277,10 +317,30 @@ unsigned engine_new_locks_left(Engine *e, const Item *item);
 void engine_note_enabled(Engine *e, const char *key, usec_t at_usec);
 void engine_enabled_free(Engine *e, Enabled *b);
 
+/* grants.c */
+int grants_reserve(Item *item);                 /* before one is asked for, so that it cannot be forgotten. Return: 0 or -ENOMEM */
+void grants_record(Engine *e, Item *item, const char *backup_id, const Answer *answer);  /* what was reserved for; put the item then */
+int grants_put(Engine *e, const Item *item);    /* with the item's state. Return: 0 or -errno */
+void grants_stored(Item *item);                 /* a commit has taken them */
+void grants_done(Item *item);
+
+/* order.c */
+int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_fill() cannot fail. Return: 0 or -ENOMEM */
+void order_clear(Order *o);                     /* nothing is in order until order_fill() */
+void order_fill(Engine *e);
+void order_show(Order *o, const Item *item, Verdict before);    /* item->shown was @before */
+size_t order_find(const Order *o, const char *name);            /* place of the first control of that name, from 0; o->n: none */
+void order_done(Order *o);
+
+/* inspect.c */
+void item_note_end(Item *item, const char *why, const Failure *failure);        /* a look has ended; NULL: it did not fail */
+void item_note_change(Engine *e, Item *item, EventId id, const char *request_id);      /* a change was made and read back */
+
 /* look.c */
 void look_begin(Engine *e, Item *item);
 void look_continue(Run *r, const Answer *answer, const Failure *failure);
 bool look_may_send(Run *r);     /* may its ask still go out? If not, the look has gone on, and the run may be gone */
+void look_store(Run *r);        /* stores the state before the ask goes out; on failure the look has gone on, and the run may be gone */
 void look_withhold(Run *r, const char *why, int error);         /* its ask is not sent; the look goes on with a failure */
 void run_free(Run *r);
 void run_free_with_item(Run *r);        /* and its item, if that is gone */
@@ -291,9 +351,11 @@ void endpoint_free(Endpoint *n);
 void endpoint_queue_item(Endpoint *n, Item *item);
 void endpoint_unqueue_item(Endpoint *n, Item *item);
 void endpoint_queue_run(Endpoint *n, Run *r);
+void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
 void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
+void endpoint_note_item(Endpoint *n, const Item *item);         /* after that, whose exchange it was */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);

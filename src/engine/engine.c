@@ -74,6 +74,11 @@ Engine *engine_free(Engine *e) {
                 item->dirty = item->ready = false;
                 engine_item_free(e, item);
         }
+        while ((item = e->leaving)) {   /* those that there was no memory to shelve */
+                e->leaving = item->leaving_next;
+                item->ready = false;
+                engine_item_free(e, item);
+        }
         identity_done(e);
         HASH_ITER(hh, e->endpoints, n, next_endpoint) {
                 HASH_DEL(e->endpoints, n);
@@ -87,9 +92,31 @@ Engine *engine_free(Engine *e) {
         heap_done(&e->due);
         heap_done(&e->renewals);
         heap_done(&e->later);
+        order_done(&e->order);
         load_unref(e->load);
+        free(e->spare_run);
         free(e);
         return NULL;
+}
+
+/* Those that do not answer take turns: where only one request may go at a time, each is tried, and the one that is well again is found. */
+static void pump_failing(Engine *e, usec_t *wait_usec) {
+        Endpoint *n, *next, *first;
+
+        HASH_ITER(hh, e->endpoints, n, next)
+                n->pumped = n->n_failed == 0;
+
+        for (;;) {
+                first = NULL;
+                HASH_ITER(hh, e->endpoints, n, next)
+                        if (!n->pumped && (!first || n->started_at_usec < first->started_at_usec))
+                                first = n;
+                if (!first)
+                        return;
+
+                first->pumped = true;
+                endpoint_pump(e, first, wait_usec);
+        }
 }
 
 int engine_run(Engine *e, usec_t *ret_wait_usec) {
@@ -132,10 +159,11 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
 
         /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints
          * that answer: one that does not would take that place for ever. */
-        for (unsigned round = 0; round < 4; round++)
+        for (unsigned round = 0; round < 2; round++)
                 HASH_ITER(hh, e->endpoints, n, next)
-                        if ((n->n_failed > 0) == (round >= 2) && (round % 2 == 1 || n->ready[0]))
+                        if (n->n_failed == 0 && (round == 1 || n->ready[0]))
                                 endpoint_pump(e, n, &wait);
+        pump_failing(e, &wait);
         identity_wait(e, &wait);
 
         if ((node = heap_top(&e->due)))

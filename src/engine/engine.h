@@ -11,6 +11,7 @@
 #include "cloud/credentials.h"
 #include "facts/event.h"
 #include "facts/state.h"
+#include "facts/status.h"
 #include "policy/policy.h"
 
 /* The world as the engine sees it: the daemon's real one, or a simulated one. All callbacks get @userdata and must not call the engine
@@ -36,6 +37,16 @@ typedef struct World {
         /* Reads the credentials that lie on this host; never METADATA or AUTO, which the engine works out itself. Return: 0; -ENOENT if
          * the source has none; -errno with new text in @reterr. */
         int (*credentials)(void *userdata, const Settings *settings, CredentialsSource source, Credentials **ret, char **reterr);
+
+        /* For worlds in which time is a number; NULL in the daemon's. Every ask of a look that may go out now, before it is encoded. true: the
+         * world answers it itself, engine_on_answer() follows later, never from within; false: send() is called, with the same cookie. */
+        bool (*recall)(void *userdata, const Instance *instance, const Ask *ask, uint64_t cookie);
+        /* Likewise: until when (CLOCK_BOOTTIME) no poll of this control can show anything that the last did not; regular polls before that
+         * are left out. 0: none is. */
+        usec_t (*quiet_until)(void *userdata, const Instance *instance, Control control);
+
+        /* A control shows another verdict than before (engine_counts(), engine_inspect()); UNKNOWN too. May be NULL. */
+        void (*shown)(void *userdata, const Instance *instance, Control control, Verdict verdict);
 } World;
 
 typedef struct EngineOptions {
@@ -60,6 +71,8 @@ int engine_restore(Engine *e, const StateRecord *record);
  * At start, and at each reload. Controls whose policy did not change keep their place; new and changed ones are looked at soon; removed ones
  * are dropped (policy-removed is said for each instance). Running looks end under the policy they began with, but change
  * nothing in the cloud any more.
+ *
+ * Return: 0; -ENOMEM, and all is as it was.
  */
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies);
 
@@ -72,6 +85,7 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies);
 int engine_run(Engine *e, usec_t *ret_wait_usec);
 
 void engine_on_reply(Engine *e, uint64_t cookie, const HttpReply *reply);
+void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer); /* to a recall(); borrowed. NULL: it is withheld */
 void engine_on_committed(Engine *e, int result);        /* 0, or why nothing was stored */
 void engine_on_credentials_changed(Engine *e);          /* a watched file changed */
 void engine_on_clock_step(Engine *e);                   /* clock stepped, or resumed from suspend: all due is due now, locks first */
@@ -88,6 +102,65 @@ typedef struct EngineCounts {
 } EngineCounts;
 
 void engine_counts(const Engine *e, EngineCounts *ret);
+
+/* --- How things stand, for people (inspect.c) --------------------------------------------------------------------- */
+
+/* Texts are valid during the call. A negative return ends the inspection and is handed on. */
+typedef int (*EngineOnStatus)(void *userdata, const ControlStatus *status);
+typedef int (*EngineOnEndpoint)(void *userdata, const EndpointStatus *status);
+
+typedef enum InspectFilter {
+        INSPECT_ALL,            /* the first five: sorted by name, then by control */
+        INSPECT_COMPLIANT,
+        INSPECT_VIOLATED,
+        INSPECT_UNKNOWN,
+        INSPECT_NOT_COMPLIANT,  /* violated or unknown */
+        INSPECT_RENEWALS,       /* locks, the next to be extended first */
+        INSPECT_FILTER__MAX,
+} InspectFilter;
+
+const char *inspect_filter_to_string(InspectFilter f);          /* "not-compliant" */
+int inspect_filter_from_string(const char *s);                  /* or -EINVAL */
+
+/**
+ * engine_inspect() - hand over a page of controls
+ * @offset, @limit: counted in controls of that filter
+ * @ret_total:  how many there are
+ *
+ * Costs what the page costs, however large the fleet is; but for RENEWALS, where the pages before it cost as well.
+ *
+ * Return: 0; -ENOMEM; what @on_status returned.
+ */
+int engine_inspect(const Engine *e, InspectFilter filter, size_t offset, size_t limit, EngineOnStatus on_status, void *userdata,
+                   size_t *ret_total);
+
+bool engine_has_instance(const Engine *e, const char *name);
+
+/* All controls of one instance. Return: how many, 0 if there is none of that name; what @on_status returned. */
+int engine_inspect_instance(const Engine *e, const char *name, EngineOnStatus on_status, void *userdata);
+
+/* All endpoints, sorted by origin; there are few. Return: 0; -ENOMEM; what @on_endpoint returned. */
+int engine_inspect_endpoints(const Engine *e, EngineOnEndpoint on_endpoint, void *userdata);
+
+typedef struct EngineStatus {
+        const char *mode;                       /* enforce, observe: as settings and --observe have it */
+        const char *credentials_source;         /* as the settings have it, no secret */
+        const char *credentials_origin;         /* for people, no secret; NULL: there are none */
+        const char *credentials_state;          /* "none", "fetching", "unproven", "accepted", "refused" */
+        usec_t credentials_expire_at_usec;      /* wall clock; 0: none, or not known; USEC_INFINITY: never */
+        usec_t next_look_usec;                  /* wall clock; 0: nothing is due */
+        usec_t contact_at_usec;                 /* last reply of any endpoint; 0: none */
+        bool state_failing;                     /* the state cannot be stored */
+        size_t n_frozen;                        /* endpoints */
+} EngineStatus;
+
+void engine_status(const Engine *e, EngineStatus *ret); /* texts are valid until the engine is called again */
+
+/* An administrator's word: look at the controls of an instance now (NULL: of all, soon, spread). Return: how many; 0: no such instance. */
+int engine_reconcile(Engine *e, const char *name);
+
+/* Puts how the last looks ended, where nothing else had to be stored: for those who ask when the daemon is gone. Before the last commit. */
+void engine_keep_told(Engine *e);
 
 /* An administrator's word: lock writes may go on. */
 int engine_thaw(Engine *e, const char *origin);         /* NULL: all. Return: how many endpoints, or -errno */

@@ -8,27 +8,18 @@
  * One exchange: from an ask to a request on its way, and from a reply to an answer or a failure.
  */
 
-int flight_send(Engine *e, Flight *template, HttpRequest *request) {
+/* NULL: out of memory. */
+static Flight *flight_begin(Engine *e, const Flight *template) {
         Flight *f;
-        int r;
 
         f = malloc(sizeof(*f));
-        if (!f) {
-                http_request_done(request);
-                return -ENOMEM;
-        }
+        if (!f)
+                return NULL;
 
         *f = *template;
         f->generation = e->identity.generation;
         f->prev = NULL;
         f->sent_at_usec = engine_boottime(e);
-
-        r = e->world.send(e->world.userdata, request, (uint64_t) (uintptr_t) f);
-        if (r < 0) {
-                http_request_done(request);
-                free(f);
-                return r;
-        }
 
         f->next = e->flights;
         if (f->next)
@@ -38,7 +29,31 @@ int flight_send(Engine *e, Flight *template, HttpRequest *request) {
         f->endpoint->n_running++;
         if (f->probing)
                 e->identity.n_probing++;
-        return 0;
+        return f;
+}
+
+/* @request is taken or done with. */
+static int flight_go(Engine *e, Flight *f, HttpRequest *request) {
+        int r;
+
+        r = e->world.send(e->world.userdata, request, (uint64_t) (uintptr_t) f);
+        if (r < 0) {
+                http_request_done(request);
+                flight_free(e, f);
+        }
+        return r;
+}
+
+int flight_send(Engine *e, Flight *template, HttpRequest *request) {
+        Flight *f;
+
+        f = flight_begin(e, template);
+        if (!f) {
+                http_request_done(request);
+                return -ENOMEM;
+        }
+
+        return flight_go(e, f, request);
 }
 
 void flight_free(Engine *e, Flight *f) {
@@ -69,7 +84,7 @@ static CallTarget run_target(const Engine *e, const Run *r, const Pass *pass) {
 }
 
 int flight_send_run(Engine *e, Run *r, const Pass *pass) {
-        Flight f = {
+        Flight *f, template = {
                 .kind = FLIGHT_RUN,
                 .endpoint = r->item->endpoint,
                 .run = r,
@@ -83,16 +98,26 @@ int flight_send_run(Engine *e, Run *r, const Pass *pass) {
         if (r->ask.call == CALL_GAUSSDB_BACKUPS)
                 r->api_version = r->item->endpoint->gaussdb_version;
 
+        f = flight_begin(e, &template);
+        if (!f)
+                return -ENOMEM;
+
+        if (e->world.recall && e->world.recall(e->world.userdata, r->instance, &r->ask, (uint64_t) (uintptr_t) f)) {
+                r->state = RUN_IN_FLIGHT;
+                return 0;
+        }
+
         target = run_target(e, r, pass);
         q = call_encode(&r->ask, &target, &request);
         if (q >= 0)
                 q = pass->signer ? sign_request(pass->signer, &request, engine_realtime(e)) : call_add_token(&request, pass->token);
         if (q < 0) {
                 http_request_done(&request);
+                flight_free(e, f);
                 return q;
         }
 
-        q = flight_send(e, &f, &request);
+        q = flight_go(e, f, &request);
         if (q >= 0)
                 r->state = RUN_IN_FLIGHT;
         return q;
@@ -152,6 +177,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         }
 
         endpoint_note(e, f->endpoint, q > 0 ? NULL : &failure);
+        endpoint_note_item(f->endpoint, r->item);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
         endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
@@ -172,6 +198,28 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
                 look_continue(r, q > 0 ? &answer : NULL, q > 0 ? NULL : &failure);
 
         answer_done(&answer);
+}
+
+void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer) {
+        Flight *f = (Flight *) (uintptr_t) cookie;
+        Run *r;
+
+        assert(e);
+        assert(f && f->kind == FLIGHT_RUN);
+
+        r = f->run;
+        if (!answer) {
+                flight_free(e, f);
+                look_withhold(r, "it is not sent in this world", 0);
+                return;
+        }
+
+        assert(answer->call == r->ask.call);
+        endpoint_note(e, f->endpoint, NULL);
+        endpoint_note_date(e, f->endpoint, answer->date_usec);
+        identity_on_accepted(e, f);
+        flight_free(e, f);
+        look_continue(r, answer, NULL);
 }
 
 void engine_on_reply(Engine *e, uint64_t cookie, const HttpReply *reply) {

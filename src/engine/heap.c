@@ -3,40 +3,40 @@
 
 #include <errno.h>
 
-static void place(Heap *h, HeapNode *node, size_t index) {
-        h->nodes[index - 1] = node;
-        node->index = index;
+static void place(Heap *h, HeapSlot slot, size_t index) {
+        h->slots[index - 1] = slot;
+        slot.node->index = index;
 }
 
-static void sift_up(Heap *h, HeapNode *node, size_t index) {
-        while (index > 1 && h->nodes[index / 2 - 1]->at_usec > node->at_usec) {
-                place(h, h->nodes[index / 2 - 1], index);
+static void sift_up(Heap *h, HeapSlot slot, size_t index) {
+        while (index > 1 && h->slots[index / 2 - 1].at_usec > slot.at_usec) {
+                place(h, h->slots[index / 2 - 1], index);
                 index /= 2;
         }
 
-        place(h, node, index);
+        place(h, slot, index);
 }
 
-static void sift_down(Heap *h, HeapNode *node, size_t index) {
+static void sift_down(Heap *h, HeapSlot slot, size_t index) {
         for (;;) {
                 size_t child = index * 2;
 
                 if (child > h->n)
                         break;
-                if (child < h->n && h->nodes[child]->at_usec < h->nodes[child - 1]->at_usec)
+                if (child < h->n && h->slots[child].at_usec < h->slots[child - 1].at_usec)
                         child++;
-                if (h->nodes[child - 1]->at_usec >= node->at_usec)
+                if (h->slots[child - 1].at_usec >= slot.at_usec)
                         break;
 
-                place(h, h->nodes[child - 1], index);
+                place(h, h->slots[child - 1], index);
                 index = child;
         }
 
-        place(h, node, index);
+        place(h, slot, index);
 }
 
 int heap_reserve(Heap *h, size_t n) {
-        HeapNode **nodes;
+        HeapSlot *slots;
 
         assert(h);
 
@@ -44,11 +44,11 @@ int heap_reserve(Heap *h, size_t n) {
                 return 0;
 
         n = MAX(n, h->n_allocated * 2);
-        nodes = reallocarray(h->nodes, n, sizeof(*nodes));
-        if (!nodes)
+        slots = reallocarray(h->slots, n, sizeof(*slots));
+        if (!slots)
                 return -ENOMEM;
 
-        h->nodes = nodes;
+        h->slots = slots;
         h->n_allocated = n;
         return 0;
 }
@@ -62,11 +62,11 @@ void heap_put(Heap *h, HeapNode *node, usec_t at_usec) {
 
         node->at_usec = at_usec;
         h->n++;
-        sift_up(h, node, h->n);
+        sift_up(h, (HeapSlot) { .at_usec = at_usec, .node = node }, h->n);
 }
 
 void heap_remove(Heap *h, HeapNode *node) {
-        HeapNode *last;
+        HeapSlot last;
         size_t index;
 
         assert(h);
@@ -76,14 +76,14 @@ void heap_remove(Heap *h, HeapNode *node) {
         if (index == 0)
                 return;
 
-        assert(h->nodes[index - 1] == node);
+        assert(h->slots[index - 1].node == node);
         node->index = 0;
 
-        last = h->nodes[--h->n];
-        if (last == node)
+        last = h->slots[--h->n];
+        if (last.node == node)
                 return;
 
-        if (index > 1 && h->nodes[index / 2 - 1]->at_usec > last->at_usec)
+        if (index > 1 && h->slots[index / 2 - 1].at_usec > last.at_usec)
                 sift_up(h, last, index);
         else
                 sift_down(h, last, index);
@@ -91,10 +91,10 @@ void heap_remove(Heap *h, HeapNode *node) {
 
 HeapNode *heap_top(const Heap *h) {
         assert(h);
-        return h->n > 0 ? h->nodes[0] : NULL;
+        return h->n > 0 ? h->slots[0].node : NULL;
 }
 
 void heap_done(Heap *h) {
-        free(h->nodes);
+        free(h->slots);
         *h = (Heap) {};
 }

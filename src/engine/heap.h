@@ -13,8 +13,14 @@ typedef struct HeapNode {
         size_t index;           /* from 1; 0: not in a heap */
 } HeapNode;
 
+/* The time lies beside the node: a fleet's nodes are all over memory, and sifting looks at times only. */
+typedef struct HeapSlot {
+        usec_t at_usec;
+        HeapNode *node;
+} HeapSlot;
+
 typedef struct Heap {
-        HeapNode **nodes;
+        HeapSlot *slots;
         size_t n, n_allocated;
 } Heap;
 

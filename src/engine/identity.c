@@ -12,6 +12,12 @@
 
 #define REFUSED_USEC (6 * USEC_PER_MINUTE)              /* holdfastd(8): five minutes of lock-out, and one to be sure */
 #define PROVEN_USEC (5 * USEC_PER_MINUTE)               /* a key not used for longer may have been revoked: alone again; picked */
+/*
+ * A key that has been good may be revoked, or this host's clock be stepped, at any moment; whatever is on its way then fails. So no more
+ * signed requests are under way at a time, over all endpoints, than may fail without locking the key: each answer that shows it to be good
+ * lets one more go. At a tenth of a second for an exchange that is fifty a second, more than http.rate allows an endpoint.
+ */
+#define SIGNED_MAX 5
 #define METADATA_REFRESH_USEC (40 * USEC_PER_MINUTE)    /* as the SDKs do, or half of the life that is left */
 #define CLOCK_MAX_USEC (15 * USEC_PER_MINUTE)           /* the gateway takes no signature from further away */
 
@@ -71,6 +77,7 @@ void identity_refuse(Engine *e, const Failure *f) {
         Identity *id = &e->identity;
 
         id->state = IDENTITY_REFUSED;
+        id->renewed = false;
         id->failure = *f;
         id->failure.maybe_done = false;
         /* A wrong password locks the user by the account's own rule: it is not tried again by itself. */
@@ -218,6 +225,15 @@ void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply) {
         }
 }
 
+/* Signatures whose fate is not known yet. */
+static unsigned n_signed(const Engine *e) {
+        unsigned n = 0;
+
+        for (const Flight *f = e->flights; f; f = f->next)
+                n += f->signed_with_key && f->generation == e->identity.generation;
+        return n;
+}
+
 /* --- May a call go out? ------------------------------------------------------------------------------------------- */
 
 static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr) {
@@ -237,6 +253,8 @@ static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *re
         if (id->state == IDENTITY_PROVEN && usec_sub(now, id->proven_at_usec) > PROVEN_USEC)
                 id->state = IDENTITY_UNPROVEN;
         if (id->state == IDENTITY_UNPROVEN && id->n_probing > 0)
+                return IDENTITY_WAIT;
+        if (n_signed(e) + e->n_committing >= SIGNED_MAX)
                 return IDENTITY_WAIT;
 
         if ((call_needs_project(call) && !project) || (call_needs_domain(call) && !domain)) {
@@ -357,6 +375,11 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
 
         id->failure = *failure;
         if (id->credentials->security_token && id->metadata) {
+                if (id->renewed) {
+                        identity_refuse(e, failure);    /* a new one was refused as well */
+                        return false;
+                }
+                id->renewed = true;
                 id->state = IDENTITY_REFUSED;
                 identity_metadata_fetch(e);      /* a temporary key may have been withdrawn: is there a new one? */
                 if (id->state == IDENTITY_FETCHING)
@@ -382,6 +405,7 @@ void identity_on_accepted(Engine *e, const Flight *f) {
                 return;
 
         id->said_rejected = (Said) {};
+        id->renewed = false;
         id->proven_at_usec = engine_boottime(e);
         id->state = IDENTITY_PROVEN;
 
@@ -394,6 +418,9 @@ void identity_run(Engine *e, usec_t *wait_usec) {
         Identity *id = &e->identity;
         usec_t now = engine_boottime(e), wall = engine_realtime(e);
         Scope *s, *next;
+
+        if (e->n_items == 0)
+                return; /* nobody is to be asked anything: a host without policies stays silent */
 
         if (id->state == IDENTITY_NONE || (id->state == IDENTITY_FETCHING && !id->refreshing)) {
                 if (now >= id->retry_at_usec)

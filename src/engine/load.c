@@ -55,7 +55,8 @@ static Load *load_new(Settings *settings, PolicySet *policies, const Load *old) 
         return l;
 }
 
-void engine_item_free(Engine *e, Item *item) {
+/* Takes an item off every list of what is to be done. */
+static void item_put_away(Engine *e, Item *item) {
         assert(!item->run);
 
         heap_remove(&e->due, &item->due);
@@ -63,20 +64,34 @@ void engine_item_free(Engine *e, Item *item) {
         if (item->endpoint)
                 endpoint_unqueue_item(item->endpoint, item);
         engine_forget_dirty(e, item);
+}
+
+void engine_item_free(Engine *e, Item *item) {
+        item_put_away(e, item);
         control_state_done(item->control, &item->state);
+        grants_done(item);
+        free(item->failure);
         free(item->key);
         free(item);
 }
 
-/* Keeps what an item remembers for a policy that comes back, and frees the rest. */
+/* Keeps what an item remembers for a policy that comes back, and frees the rest. Where there is no memory for that, the item itself is
+ * kept. */
 static void item_shelve(Engine *e, Item *item) {
         Shelved *s = engine_shelf_get(e, item->key, item->control);
 
-        if (s) {
-                control_state_done(s->control, &s->state);
-                s->state = item->state;
-                item->state = (ControlState) {};
+        if (!s) {
+                item_put_away(e, item);
+                item->instance = NULL;
+                item->gone = true;
+                item->leaving_next = e->leaving;
+                e->leaving = item;
+                return;
         }
+
+        control_state_done(s->control, &s->state);
+        s->state = item->state;
+        item->state = (ControlState) {};
         engine_item_free(e, item);
 }
 
@@ -124,106 +139,170 @@ static void item_retire(Engine *e, Item *item) {
         e->leaving = item;
 }
 
-static Endpoint *item_endpoint(Engine *e, const Instance *i, Control c) {
-        const char *origin = engine_settings(e)->endpoints[control_service(c)];
+/* @ret: NULL where no endpoint is known. Return: 0 or -ENOMEM. */
+static int item_endpoint(Engine *e, const Settings *settings, const Instance *i, Control c, Endpoint **ret) {
+        const char *origin = settings->endpoints[control_service(c)];
 
         if (!origin && i->region)
                 origin = endpoint_lookup(control_service(c), i->region);
-        return origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
+
+        *ret = origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
+        return origin && !*ret ? -ENOMEM : 0;
 }
 
-static int item_insert(Engine *e, Item *item) {
-        HASH_ADD_KEYPTR(hh, e->items, item->key, strlen(item->key), item);
-        if (!hash_added(item))
-                return -ENOMEM;
+/* --- Into force ----------------------------------------------------------------------------------------------------- */
 
-        e->n_items++;
-        e->n_shown[item->shown]++;
-        return 0;
+/* A control of a set that is to come into force: everything that needs memory, before anything is changed. */
+typedef struct Place {
+        Item *item;
+        const Instance *instance;       /* of the new set */
+        Endpoint *endpoint;
+        enum { PLACE_KEPT, PLACE_NEW, PLACE_BACK } kind;        /* in force already, never seen, or gone but not forgotten */
+} Place;
+
+static Item *find_leaving(const Engine *e, const char *key) {
+        for (Item *item = e->leaving; item; item = item->leaving_next)
+                if (streq(item->key, key))
+                        return item;
+
+        return NULL;
 }
 
-/* A policy that was removed is back while the look of before still runs: what that look has asked for must not be forgotten. */
-static int item_revive(Engine *e, Item *item, const Instance *i) {
-        const Instance *before = item->instance;
-        int r;
+static Item *item_new(char *key_taken, Control c) {
+        Item *item = calloc(1, sizeof(*item));
 
-        item->instance = i;
-        r = item_insert(e, item);
-        if (r < 0) {
-                item->instance = before;
-                item->leaving_next = e->leaving;
-                e->leaving = item;
-                return r;
+        if (!item) {
+                free(key_taken);
+                return NULL;
         }
 
-        item->gone = false;
-        item->changed = true;
-        item->next_endpoint = item_endpoint(e, i, item->control);
+        item->key = key_taken;
+        item->control = c;
+        return item;
+}
+
+static int place_prepare(Engine *e, const Settings *settings, const Instance *i, Control c, Place *ret) {
+        _cleanup_(freep) char *key = engine_item_key(i->service, i->instance_id, c);
+        Place place = { .instance = i };
+
+        if (!key || item_endpoint(e, settings, i, c, &place.endpoint) < 0)
+                return -ENOMEM;
+
+        HASH_FIND_STR(e->items, key, place.item);
+        if (!place.item) {
+                place.item = find_leaving(e, key);
+                place.kind = place.item ? PLACE_BACK : PLACE_NEW;
+                if (!place.item)
+                        place.item = item_new(STEAL(key), c);
+                if (!place.item)
+                        return -ENOMEM;
+
+                HASH_ADD_KEYPTR(hh, e->items, place.item->key, strlen(place.item->key), place.item);
+                if (!hash_added(place.item)) {
+                        if (place.kind == PLACE_NEW)
+                                engine_item_free(e, place.item);
+                        return -ENOMEM;
+                }
+        }
+
+        *ret = place;
         return 0;
 }
 
-static int item_add(Engine *e, const Instance *i, Control c, char *key_taken) {
-        _cleanup_(freep) char *key = key_taken;
-        Shelved *s = NULL;
-        Item *item;
+static void places_undo(Engine *e, Place *places, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                if (places[i].kind == PLACE_KEPT)
+                        continue;
+                HASH_DEL(e->items, places[i].item);
+                if (places[i].kind == PLACE_NEW)
+                        engine_item_free(e, places[i].item);
+        }
+}
 
-        item = calloc(1, sizeof(*item));
-        if (!item)
+/* Return: 0; or -ENOMEM, and nothing has changed. */
+static int places_prepare(Engine *e, const Settings *settings, const PolicySet *policies, size_t n_controls, Place **ret) {
+        _cleanup_(freep) Place *places = calloc(MAX(n_controls, (size_t) 1), sizeof(*places));
+        size_t n = 0;
+
+        if (!places)
                 return -ENOMEM;
 
-        HASH_FIND_STR(e->shelf, key, s);
+        for (size_t i = 0; i < policies->n_instances; i++)
+                for (Control c = 0; c < CONTROL__MAX; c++) {
+                        if (!instance_has(&policies->instances[i], c))
+                                continue;
+                        if (place_prepare(e, settings, &policies->instances[i], c, &places[n]) < 0) {
+                                places_undo(e, places, n);
+                                return -ENOMEM;
+                        }
+                        n++;
+                }
+
+        *ret = STEAL(places);
+        return 0;
+}
+
+static void place_new(Engine *e, const Place *place) {
+        Item *item = place->item;
+        Shelved *s = NULL;
+
+        HASH_FIND_STR(e->shelf, item->key, s);
         if (s) {
                 item->state = s->state;
                 s->state = (ControlState) {};
                 engine_shelved_free(e, s);
         }
 
-        item->key = STEAL(key);
-        item->instance = i;
-        item->control = c;
-        item->endpoint = item_endpoint(e, i, c);
-        if (item_insert(e, item) < 0) {
-                engine_item_free(e, item);
-                return -ENOMEM;
-        }
-        return 0;
+        item->endpoint = place->endpoint;
 }
 
-/* Brings one control of a new set in force. Marks it as seen by pointing it to its instance in that set. */
-static int item_configure(Engine *e, const Instance *i, Control c) {
-        _cleanup_(freep) char *key = engine_item_key(i->service, i->instance_id, c);
-        const Instance *before;
-        Endpoint *n;
-        Item *item = NULL;
+/* A policy that was removed is back. If the look of before still runs, what it has asked for must not be forgotten. */
+static void place_back(Engine *e, const Place *place) {
+        Item *item = take_leaving(e, place->item->key);
 
-        if (!key)
-                return -ENOMEM;
+        item->gone = false;
+        item->changed = item->run != NULL;
+        if (item->run)
+                return;
 
-        HASH_FIND_STR(e->items, key, item);
-        if (!item) {
-                item = take_leaving(e, key);
-                return item ? item_revive(e, item, i) : item_add(e, i, c, STEAL(key));
-        }
+        item->endpoint = place->endpoint;
+        item->looked = item->finished = false;
+        item->shown = VERDICT_UNKNOWN;
+}
 
-        before = item->instance;
-        item->instance = i;
+static void place_kept(const Place *place) {
+        Item *item = place->item;
 
-        n = item_endpoint(e, i, c);
-        item->moved = n != item->endpoint || !instance_equal(before, i);
-        item->next_endpoint = n;
+        item->moved = place->endpoint != item->endpoint || !instance_equal(item->instance, place->instance);
         if (item->moved && !item->run) {
                 if (item->endpoint)
                         endpoint_unqueue_item(item->endpoint, item);
-                item->endpoint = n;
+                item->endpoint = place->endpoint;
         }
-        return 0;
 }
 
-static void engine_say_no_memory(Engine *e) {
-        Event event = EVENT(EVENT_POLICY_REJECTED);
+/* Brings one control of the new set in force. Marks it as seen by pointing it to its instance in that set. */
+static void place_settle(Engine *e, const Place *place) {
+        Item *item = place->item;
 
-        event_set_message(&event, "out of memory: not all policies are in force, reload when there is more");
-        engine_say(e, &event);
+        switch (place->kind) {
+        case PLACE_KEPT:
+                place_kept(place);
+                break;
+        case PLACE_NEW:
+                place_new(e, place);
+                break;
+        case PLACE_BACK:
+                place_back(e, place);
+                break;
+        }
+
+        item->instance = place->instance;
+        item->next_endpoint = place->endpoint;
+        if (place->kind != PLACE_KEPT) {
+                e->n_items++;
+                e->n_shown[item->shown]++;
+        }
 }
 
 static bool set_has_name(const PolicySet *set, const char *name) {
@@ -283,9 +362,9 @@ static void settle_items(Engine *e, const PolicySet *set) {
 }
 
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
+        _cleanup_(freep) Place *places = NULL;
         Load *old, *load;
         size_t n_controls = 0;
-        int r = 0;
 
         assert(e);
         assert(settings || e->load);
@@ -295,21 +374,27 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
                 for (Control c = 0; c < CONTROL__MAX; c++)
                         n_controls += instance_has(&policies->instances[i], c);
 
-        if (heap_reserve(&e->due, n_controls + e->n_items) < 0 || heap_reserve(&e->renewals, n_controls + e->n_items) < 0)
+        if (heap_reserve(&e->due, n_controls + e->n_items) < 0 || heap_reserve(&e->renewals, n_controls + e->n_items) < 0 ||
+            order_reserve(&e->order, n_controls) < 0)
                 return -ENOMEM;
 
-        load = load_new(settings, policies, e->load);
-        if (!load)
+        if (places_prepare(e, settings ? settings : engine_settings(e), policies, n_controls, &places) < 0)
                 return -ENOMEM;
+        load = load_new(settings, policies, e->load);
+        if (!load) {
+                places_undo(e, places, n_controls);
+                return -ENOMEM;
+        }
+
+        /* From here on nothing fails: what is in force is the old or the new, and nothing in between. */
         old = e->load;
         e->load = load;
+        order_clear(&e->order);
 
-        for (size_t i = 0; i < policies->n_instances; i++)
-                for (Control c = 0; c < CONTROL__MAX && r >= 0; c++)
-                        if (instance_has(&policies->instances[i], c))
-                                r = item_configure(e, &policies->instances[i], c);
-
+        for (size_t i = 0; i < n_controls; i++)
+                place_settle(e, &places[i]);
         settle_items(e, policies);
+        order_fill(e);
         if (old) {
                 for (size_t i = 0; i < old->policies->n_instances; i++)
                         if (!set_has_name(policies, old->policies->instances[i].name))
@@ -317,8 +402,7 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
                 load_unref(old);
         }
 
-        identity_reload(e);
-        if (r < 0)
-                engine_say_no_memory(e);        /* some controls are missing until the next reload */
+        if (e->n_items > 0)
+                identity_reload(e);
         return 0;
 }

@@ -32,7 +32,10 @@ void run_free(Run *r) {
         load_unref(r->load);
         r->item->run = NULL;
         e->n_runs--;
-        free(r);
+        if (e->spare_run)
+                free(r);
+        else
+                e->spare_run = r;       /* it is large, and a look follows upon the other */
 }
 
 void run_free_with_item(Run *r) {
@@ -59,6 +62,11 @@ static void say_of_item(Engine *e, const Item *item, Event *event) {
         engine_put_evidence(e, item, event_type(event->id)->name, event->message, event->request_id);
 }
 
+/* Something was changed in the cloud, and read back. */
+static bool is_change(EventId id) {
+        return id == EVENT_REMEDIATED || id == EVENT_LOCK_ENABLED || id == EVENT_LOCK_EXTENDED || id == EVENT_DOWNLOAD_AUTHORIZED;
+}
+
 static void say(Run *r, const Saying *s) {
         Engine *e = r->engine;
         Item *item = r->item;
@@ -68,6 +76,11 @@ static void say(Run *r, const Saying *s) {
                 r->said |= 1u << s->said;
                 if (!said_news(&item->state.said[s->said], engine_realtime(e), s->digest))
                         return;
+                r->state_changed = true;
+        }
+
+        if (is_change(s->id)) {
+                item_note_change(e, item, s->id, s->request_id);
                 r->state_changed = true;
         }
 
@@ -161,9 +174,6 @@ static void say_api_recovered(Run *r) {
         Event event = EVENT(EVENT_API_RECOVERED);
         char lasted[TIME_TEXT_MAX];
 
-        if (item->state.said[SAID_API_FAILING].at_usec == 0)
-                return;
-
         event_of_item(&event, item, r->instance);
         event_set_message(&event, "%s: %s can be read again, after %u polls and %s", r->instance->name,
                           control_to_string(item->control), item->state.n_unknown,
@@ -240,6 +250,7 @@ static void end_unknown(Run *r, const Decision *d) {
         else if (state->n_unknown >= UNKNOWN_POLLS)
                 say_unknown(r, -1, SAID_UNKNOWN, d->why);
 
+        item_note_end(item, d->why, r->failed ? &r->failure : NULL);
         engine_item_show(e, item, VERDICT_UNKNOWN);
         end(r, USEC_INFINITY, r->failed && class_is_transient(r->failure.class), d->why);
 }
@@ -251,7 +262,8 @@ static void end_verdict(Run *r, const Decision *d) {
         bool was_unknown = state->said[SAID_UNKNOWN].at_usec > 0 || state->said[SAID_UNKNOWN_LONG].at_usec > 0;
         bool news = state->verdict != d->verdict;
 
-        say_api_recovered(r);
+        if (state->said[SAID_API_FAILING].at_usec > 0)
+                say_api_recovered(r);
 
         /* What no longer holds may be said anew when it comes back. */
         for (int i = 0; i < SAID__MAX; i++)
@@ -275,68 +287,17 @@ static void end_verdict(Run *r, const Decision *d) {
         if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown))
                 say_compliant(r, d->why);
 
+        state->told.looked_at_usec = engine_realtime(e);
+        state->told.change_at_usec = d->change_at_usec;
+        item_note_end(item, d->why, r->failed ? &r->failure : d->verdict == VERDICT_VIOLATED && r->look.write_failure.message[0]
+                                                ? &r->look.write_failure : NULL);
         item->looked = true;
         engine_item_show(e, item, d->verdict);
-        end(r, d->wait_usec,
+        end(r, engine_item_leave_out(e, item, d),
             d->retry || (d->waiting && r->failed && (class_is_transient(r->failure.class) || r->failure.class == FAILURE_WITHHELD)), d->why);
 }
 
 /* --- Steps -------------------------------------------------------------------------------------------------------- */
-
-static int record_grant(Run *r, const Decision *d, const Answer *answer) {
-        Engine *e = r->engine;
-        DownloadMemory *m = &r->item->state.download;
-        const GrantFacts *facts = &answer->grant;
-        _cleanup_(freep) char *paths = NULL;
-        size_t n_paths = 0;
-        StateRecord record;
-        Grant *grants;
-        FILE *stream;
-
-        stream = open_memstream(&paths, &n_paths);
-        if (!stream)
-                return -ENOMEM;
-        for (size_t i = 0; i < facts->n_file_paths; i++)
-                (void) fprintf(stream, "%s%s", i > 0 ? "\n" : "", facts->file_paths[i]);
-        if (fclose(stream) != 0)
-                return -ENOMEM;
-
-        /* A backup that is granted again moves to the end. */
-        for (size_t i = 0; i < m->n_grants; i++)
-                if (streq(m->grants[i].backup_id, d->grant.backup_id)) {
-                        memmove(m->grants + i, m->grants + i + 1, (m->n_grants - i - 1) * sizeof(*m->grants));
-                        m->n_grants--;
-                        break;
-                }
-        if (m->n_grants >= DOWNLOAD_GRANTS_MAX) {
-                memmove(m->grants, m->grants + 1, (m->n_grants - 1) * sizeof(*m->grants));
-                m->n_grants--;
-        }
-
-        grants = reallocarray(m->grants, m->n_grants + 1, sizeof(*grants));
-        if (!grants)
-                return -ENOMEM;
-        m->grants = grants;
-        m->grants[m->n_grants] = (Grant) { .granted_at_usec = answer->date_usec > 0 ? answer->date_usec : engine_realtime(e) };
-        memcpy(m->grants[m->n_grants].backup_id, d->grant.backup_id, BACKUP_ID_MAX);
-
-        record = (StateRecord) {
-                .kind = STATE_GRANT,
-                .service = r->instance->service,
-                .instance_id = r->instance->instance_id,
-                .control = r->item->control,
-                .grant = {
-                        .backup_id = m->grants[m->n_grants].backup_id,
-                        .bucket = facts->bucket,
-                        .request_id = answer->request_id,
-                        .file_paths = paths,
-                        .granted_at_usec = m->grants[m->n_grants].granted_at_usec,
-                },
-        };
-        m->n_grants++;
-        r->state_changed = true;
-        return e->world.put(e->world.userdata, &record);
-}
 
 static void freeze(Run *r, const Freeze *f) {
         EndpointState *state = &r->item->endpoint->state;
@@ -362,12 +323,9 @@ static void apply(Run *r, const Decision *d, const Answer *answer) {
         if (d->freeze.freeze)
                 freeze(r, &d->freeze);
         if (d->grant.set && answer) {
-                int q = record_grant(r, d, answer);
-
-                if (q < 0)
-                        engine_say_state_failing(e, q);
-                else
-                        engine_flush(e);        /* a grant that was forgotten would be made again */
+                grants_record(e, item, d->grant.backup_id, answer);
+                engine_put_item(e, item);
+                engine_flush(e);        /* a grant that was forgotten would be made again */
         }
         if (item->control == CONTROL_LOCK)
                 engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
@@ -383,8 +341,11 @@ void look_withhold(Run *r, const char *why, int error) {
         look_continue(r, NULL, &failure);
 }
 
-/* Stores the state, then sends: a request that was forgotten in a power cut could be made twice. */
-static void ask_stored(Run *r) {
+/*
+ * Stores the state, then sends: a request that was forgotten in a power cut could be made twice. This happens once the request may go out:
+ * one that was stored and then waits for its turn would be taken for sent if this process were killed meanwhile.
+ */
+void look_store(Run *r) {
         Engine *e = r->engine;
         char detail[256];
         int q;
@@ -394,6 +355,14 @@ static void ask_stored(Run *r) {
                                 (long long) r->ask.lock_set.days);
         else
                 (void) snprintf(detail, sizeof(detail), "%s", r->ask.call == CALL_DOWNLOAD_AUTHORIZE ? r->ask.authorize.backup_id : "");
+
+        if (r->ask.call == CALL_DOWNLOAD_AUTHORIZE) {
+                q = grants_reserve(r->item);
+                if (q < 0) {
+                        look_withhold(r, "the grant could not be remembered", q);
+                        return;
+                }
+        }
 
         engine_put_evidence(e, r->item, r->ask.call == CALL_LOCK_SET ? "lock-intent" : "intent", detail, NULL);
         q = engine_try_put_item(e, r->item);
@@ -405,13 +374,15 @@ static void ask_stored(Run *r) {
         r->state = RUN_COMMITTING;
         r->next = e->committing;
         e->committing = r;
+        e->n_committing++;
+        r->item->endpoint->n_running++;
         engine_commit(e);
 }
 
 static void step(Run *r, const Answer *answer, const Failure *failure) {
         Engine *e = r->engine;
         Item *item = r->item;
-        Decision d = {};
+        Decision d;
         Situation s = {
                 .instance = r->instance,
                 .state = &item->state,
@@ -431,18 +402,19 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
         if (failure)
                 r->failure = *failure;
 
+        decision_init(&d);
         steps[item->control](&s, &d);
         apply(r, &d, answer);
         r->ask = d.ask;
         r->n_auth_tries = 0;
+        r->store = r->paid = false;
         r->decided_at_usec = engine_boottime(e);
 
         switch (d.next) {
         case NEXT_ASK:
-                endpoint_queue_run(item->endpoint, r);
-                break;
         case NEXT_ASK_STORED:
-                ask_stored(r);
+                r->store = d.next == NEXT_ASK_STORED;
+                endpoint_queue_run(item->endpoint, r);
                 break;
         case NEXT_ASK_LATER:
                 r->state = RUN_LATER;
@@ -492,7 +464,7 @@ bool look_may_send(Run *r) {
 }
 
 void look_begin(Engine *e, Item *item) {
-        usec_t now = engine_boottime(e);
+        usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
         Run *r;
 
         assert(!item->run);
@@ -501,10 +473,18 @@ void look_begin(Engine *e, Item *item) {
                 engine_item_plan_poll(e, item);
                 if (!e->options.once)
                         item->n_retries = 0;
-                item->counted = false;
+                /* A look out of turn and the poll soon after it are one, where three polls are promised. */
+                if (item->round_at_usec == 0 || now - item->round_at_usec >= poll - poll / 8) {
+                        item->round_at_usec = now;
+                        item->counted = false;
+                }
         }
 
-        r = calloc(1, sizeof(*r));
+        r = STEAL(e->spare_run);
+        if (r)
+                memset(r, 0, sizeof(*r));
+        else
+                r = calloc(1, sizeof(*r));
         if (!r || heap_reserve(&e->later, e->n_runs + 1) < 0) {
                 free(r);
                 engine_item_done(e, item, usec_add(now, USEC_PER_SEC));

@@ -177,6 +177,12 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
         }
 
         s->fetching = false;
+        if (r > 0 && token.expires_at_usec <= engine_realtime(e)) {     /* another one would be no better: IAM is not asked at once */
+                token_done(&token);
+                identity_fail_withheld(&failure, "%s", "IAM's token has expired already by this host's clock: is it right?");
+                scope_failed(e, s, &failure);
+                return;
+        }
         if (r > 0) {
                 usec_t left = usec_sub(token.expires_at_usec, engine_realtime(e));
 

@@ -65,7 +65,7 @@ static int put(Engine *e, const StateRecord *record) {
         return r;
 }
 
-static int put_control(Engine *e, const Item *item) {
+static int put_control(Engine *e, Item *item) {
         StateRecord record = {
                 .kind = STATE_CONTROL,
                 .service = item->instance->service,
@@ -74,7 +74,17 @@ static int put_control(Engine *e, const Item *item) {
                 .control_state = { .name = item->instance->name, .state = &item->state },
         };
 
-        return put(e, &record);
+        int r;
+
+        r = put(e, &record);
+        if (r >= 0) {
+                r = grants_put(e, item);
+                if (r < 0)
+                        engine_say_state_failing(e, r);
+        }
+
+        item->missing = r < 0;
+        return r;
 }
 
 int engine_try_put_item(Engine *e, Item *item) {
@@ -84,11 +94,22 @@ int engine_try_put_item(Engine *e, Item *item) {
                 e->dirty = item;
         }
 
+        item->told_changed = false;
         return put_control(e, item);
 }
 
 void engine_put_item(Engine *e, Item *item) {
         (void) engine_try_put_item(e, item);    /* stays dirty, and is put again */
+}
+
+void engine_keep_told(Engine *e) {
+        Item *item, *next;
+
+        assert(e);
+
+        HASH_ITER(hh, e->items, item, next)
+                if (item->told_changed && engine_try_put_item(e, item) < 0)
+                        return; /* nothing is lost that anybody decides by */
 }
 
 void engine_put_endpoint(Engine *e, Endpoint *n) {
@@ -99,7 +120,7 @@ void engine_put_endpoint(Engine *e, Endpoint *n) {
         };
 
         n->dirty = true;
-        (void) put(e, &record);
+        n->missing = put(e, &record) < 0;
 }
 
 void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id) {
@@ -140,9 +161,34 @@ void engine_forget_dirty(Engine *e, Item *item) {
         item->dirty = false;
 }
 
+/* A commit has taken all that was put. Return: is everything stored? What could not be put was not in it. */
+static bool settle_dirty(Engine *e) {
+        Endpoint *n, *next;
+        Item **p = &e->dirty;
+        bool all = true;
+
+        while (*p) {
+                Item *item = *p;
+
+                if (item->missing) {
+                        p = &item->dirty_next;
+                        all = false;
+                        continue;
+                }
+                grants_stored(item);
+                item->dirty = false;
+                *p = item->dirty_next;
+        }
+        HASH_ITER(hh, e->endpoints, n, next) {
+                n->dirty = n->dirty && n->missing;
+                all = all && !n->dirty;
+        }
+
+        return all;
+}
+
 void engine_on_committed(Engine *e, int result) {
         Run *committing, *r;
-        Endpoint *n, *next;
 
         assert(e);
 
@@ -150,21 +196,18 @@ void engine_on_committed(Engine *e, int result) {
         e->commit_asked = false;
 
         if (result >= 0) {
-                say_state_recovered(e);
-                while (e->dirty) {
-                        e->dirty->dirty = false;
-                        e->dirty = e->dirty->dirty_next;
-                }
-                HASH_ITER(hh, e->endpoints, n, next)
-                        n->dirty = false;
+                if (settle_dirty(e))
+                        say_state_recovered(e);
         } else
                 engine_say_state_failing(e, result);
 
         while ((r = committing)) {
                 committing = r->next;
+                e->n_committing--;
+                r->item->endpoint->n_running--;
 
                 if (result >= 0) {
-                        endpoint_queue_run(r->item->endpoint, r);
+                        endpoint_queue_stored(r->item->endpoint, r);
                         continue;
                 }
 
@@ -249,7 +292,13 @@ int engine_restore(Engine *e, const StateRecord *record) {
                 if (record->kind == STATE_GRANT)
                         return restore_grant(&s->state, record);
 
+                free(s->state.told.why);
+                free(s->state.told.changed_request_id);
                 s->state = *record->control_state.state;
+                s->state.told.why = s->state.told.changed_request_id = NULL;    /* the record's own */
+                if (told_set(&s->state.told.why, record->control_state.state->told.why) < 0 ||
+                    told_set(&s->state.told.changed_request_id, record->control_state.state->told.changed_request_id) < 0)
+                        return -ENOMEM;
                 if (record->control == CONTROL_DOWNLOAD)
                         s->state.download = (DownloadMemory) {};        /* its grants come as records of their own */
                 if (record->control == CONTROL_LOCK)
@@ -299,12 +348,31 @@ void engine_enabled_free(Engine *e, Enabled *b) {
         free(b);
 }
 
+/* Memory had run out for one of them; every control still knows when its own lock was enabled. Return: are all counted again? */
+static bool recount_enabled(Engine *e) {
+        Item *item, *next;
+        Shelved *s, *next_shelved;
+
+        e->enabled_lost = false;
+        HASH_ITER(hh, e->items, item, next)
+                if (item->control == CONTROL_LOCK)
+                        engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
+        for (item = e->leaving; item; item = item->leaving_next)
+                if (item->control == CONTROL_LOCK)
+                        engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
+        HASH_ITER(hh, e->shelf, s, next_shelved)
+                if (s->control == CONTROL_LOCK)
+                        engine_note_enabled(e, s->key, s->state.lock.enabled_at_usec);
+
+        return !e->enabled_lost;
+}
+
 unsigned engine_new_locks_left(Engine *e, const Item *item) {
         unsigned limit = engine_settings(e)->limits.new_locks_per_day, n = 0;
         usec_t now = engine_realtime(e);
         Enabled *b, *next;
 
-        if (e->enabled_lost)
+        if (e->enabled_lost && !recount_enabled(e))
                 return 0;
 
         HASH_ITER(hh, e->enabled, b, next)

@@ -9,7 +9,7 @@
 #include "base/time-util.h"
 #include "report/fields.h"
 
-/* journal.c: Return: 0; -ENOENT if there is no journal; -errno. */
+/* journal.c: Never waits. Return: 0; -ENOENT if there is no journal; -EAGAIN if it is there and does not read; -errno. */
 int journal_send(const Fields *f);
 
 /* text.c: one line for people, with its newline. */

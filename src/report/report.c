@@ -16,7 +16,8 @@ struct Report {
         bool colors;
         Output output;
         size_t n_dropped;
-        Fields fields;
+        size_t n_missing;       /* dropped since the journal took something last */
+        Fields fields, apology;
 };
 
 int report_format_from_string(const char *s) {
@@ -98,12 +99,28 @@ static int write_fields(Report *r, usec_t at_usec) {
         return k < 0 ? k : output_line(&r->output, line.s, line.n);
 }
 
+/* The journal takes messages again: who reads it must know that it is not complete. */
+static void say_missing(Report *r) {
+        char message[128];
+
+        (void) snprintf(message, sizeof(message), "The journal did not take %zu %s before this one", r->n_missing,
+                        r->n_missing == 1 ? "message" : "messages");
+        fields_from_line(&r->apology, message, LOG_WARNING);
+        if (journal_send(&r->apology) >= 0)
+                r->n_missing = 0;
+}
+
 static void send_fields(Report *r, usec_t at_usec) {
         int k;
 
+        if (r->format == REPORT_JOURNAL && r->n_missing > 0)
+                say_missing(r);
+
         k = r->format == REPORT_JOURNAL ? journal_send(&r->fields) : write_fields(r, at_usec);
-        if (k < 0)
+        if (k < 0) {
                 r->n_dropped++;
+                r->n_missing++;
+        }
 }
 
 void report_event(Report *r, const Event *e, usec_t at_usec) {

@@ -71,6 +71,39 @@ static void read_lock(Row *row, LockMemory *ret) {
         ret->enabled_at_usec = row_usec(row);
 }
 
+/* NULL: no event of ours. */
+static const char *row_event(Row *row) {
+        const char *s = row_text_or_null(row);
+
+        for (EventId i = 0; s && i < EVENT__MAX; i++)
+                if (streq(event_type(i)->name, s))
+                        return event_type(i)->name;
+
+        if (s)
+                row->insane = true;
+        return NULL;
+}
+
+/* Nothing is decided by it: what makes no sense is not told, and takes nothing with it. Texts stay the statement's. */
+static void read_told(Load *l, sqlite3_stmt *stmt, ControlTold *ret) {
+        Row row = { .stmt = stmt, .index = CONTROL_COLUMN_TOLD };
+        ControlTold told = {};
+
+        told.why = (char *) row_text_or_null(&row);
+        told.looked_at_usec = row_usec(&row);
+        told.change_at_usec = row_usec(&row);
+        told.changed_at_usec = row_usec(&row);
+        told.changed_as = row_event(&row);
+        told.changed_request_id = (char *) row_text_or_null(&row);
+        if (told.change_at_usec == INT64_MAX)
+                told.change_at_usec = USEC_INFINITY;
+
+        if (row.insane)
+                l->n_skipped++;
+        else
+                *ret = told;
+}
+
 static void read_intent(Row *row, LockIntent *ret) {
         ret->action = (LockAction) row_name(row, lock_action_from_text);
         ret->days = row_int(row, 1, INTENT_DAYS_MAX);
@@ -168,6 +201,7 @@ static int read_control(Load *l, Row *row, StateRecord *record, ControlState *st
         if (row->insane || !record_is_valid(record))
                 return 0;
 
+        read_told(l, row->stmt, &state->told);
         r = read_said(l, record, state);
         return r < 0 ? r : 1;
 }

@@ -124,6 +124,12 @@ static int write_control_row(Store *s, const StateRecord *record) {
         } else
                 bind_null(&b, 5);
 
+        bind_text(&b, state->told.why);
+        bind_usec(&b, state->told.looked_at_usec);
+        bind_usec(&b, state->told.change_at_usec);
+        bind_usec(&b, state->told.changed_at_usec);
+        bind_text(&b, state->told.changed_as);
+        bind_text(&b, state->told.changed_request_id);
         return bind_run(&b);
 }
 

@@ -119,6 +119,14 @@ static const char *const migrations[] = {
         "  SELECT strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000000, 'unixepoch') AS at,\n"
         "         service, instance_id, control, what, detail, request_id\n"
         "    FROM evidence ORDER BY id;\n",
+
+        "-- How the last look ended, for people. Written together with what must be kept, and when the daemon stops.\n"
+        "ALTER TABLE control ADD COLUMN why TEXT;                    -- verdict in words\n"
+        "ALTER TABLE control ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0;   -- last answer that a verdict rests on\n"
+        "ALTER TABLE control ADD COLUMN change_at INTEGER NOT NULL DEFAULT 0;   -- when the verdict can change by itself\n"
+        "ALTER TABLE control ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;  -- last change made and read back\n"
+        "ALTER TABLE control ADD COLUMN changed_as TEXT;             -- its event\n"
+        "ALTER TABLE control ADD COLUMN changed_request_id TEXT;\n",
 };
 
 #define SCHEMA_VERSION ((int64_t) N_ELEMENTS(migrations))

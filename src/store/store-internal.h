@@ -48,6 +48,11 @@ struct Store {
 /* Where in STATEMENT_GET_CONTROLS the columns begin that one control alone has. */
 #define CONTROL_COLUMN_SCHEDULE 8
 #define CONTROL_COLUMN_LOCK 15
+#define CONTROL_COLUMN_TOLD 20          /* of all controls again */
+
+/* store.c: the kept statements of a connection. Return: 0 or -errno; the caller finalizes also after a failure. */
+int store_prepare_all(Store *s);
+void store_finalize_all(Store *s);
 
 /* put.c: is the record such that it can be stored and comes back the same? */
 bool record_is_valid(const StateRecord *record);

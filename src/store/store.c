@@ -14,7 +14,8 @@
         "service, instance_id, control, name, verdict, since, unknown_since, n_unknown, " \
         "schedule_applied_at, schedule_has_echo, schedule_sent, schedule_echo, schedule_offset_at_echo, " \
         "schedule_phase_digest, schedule_on_since, " \
-        "lock_seen, lock_start, lock_end, lock_struck, lock_enabled_at"
+        "lock_seen, lock_start, lock_end, lock_struck, lock_enabled_at, " \
+        "why, looked_at, change_at, changed_at, changed_as, changed_request_id"
 #define INTENT_COLUMNS \
         "step, action, days, outcome, sent_at, start_before, end_before, expected_end, cap_at, readings"
 #define ENDPOINT_COLUMNS "origin, service, readings, frozen, frozen_at, frozen_why, said_at, said_digest"
@@ -31,7 +32,7 @@ static const char *const statement_texts[STATEMENT__MAX] = {
         [STATEMENT_DELETE_SAID] = "DELETE FROM said " OF_CONTROL,
         [STATEMENT_DELETE_INTENTS] = "DELETE FROM lock_intent " OF_CONTROL,
         [STATEMENT_PUT_CONTROL] = "INSERT OR REPLACE INTO control (" CONTROL_COLUMNS ") "
-                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_PUT_SAID] = "INSERT INTO said (service, instance_id, control, said, at, digest) "
                                "VALUES (?, ?, ?, ?, ?, ?)",
         [STATEMENT_PUT_INTENT] = "INSERT INTO lock_intent (service, instance_id, control, " INTENT_COLUMNS ") "
@@ -53,15 +54,19 @@ static const char *const statement_texts[STATEMENT__MAX] = {
                             "(SELECT id FROM evidence WHERE at < ? ORDER BY at LIMIT " PRUNE_BATCH ")",
 };
 
-static void disconnect(Store *s) {
+void store_finalize_all(Store *s) {
         for (size_t i = 0; i < STATEMENT__MAX; i++) {
                 (void) sqlite3_finalize(s->statements[i]);      /* repeats an error that was already seen */
                 s->statements[i] = NULL;
         }
+}
+
+static void disconnect(Store *s) {
+        store_finalize_all(s);
         s->db = database_close(s->db);
 }
 
-static int prepare_all(Store *s) {
+int store_prepare_all(Store *s) {
         int r;
 
         for (size_t i = 0; i < STATEMENT__MAX; i++) {
@@ -109,7 +114,7 @@ static int open_existing(Store *s, bool *ret_broken) {
         if (r < 0 || *ret_broken)
                 return r;
 
-        r = prepare_all(s);
+        r = store_prepare_all(s);
         if (sql_blames_content(r)) {    /* a sound file, without the tables that its version promises */
                 disconnect(s);
                 *ret_broken = true;

@@ -3,23 +3,6 @@
 
 #include <errno.h>
 
-char *readings_to_text(unsigned readings, char buf[static READINGS_TEXT_MAX]) {
-        char *p = buf;
-
-        assert((readings & ~READINGS_ALL) == 0);
-
-        *p = 0;
-        for (Reading i = 0; i < READING__MAX; i++) {
-                if (!(readings & (1u << i)))
-                        continue;
-                if (p > buf)
-                        *p++ = ',';
-                p = stpcpy(p, reading_to_string(i));
-        }
-
-        return buf;
-}
-
 /* The set is small enough to be compared as a whole: what we did not write ourselves is not taken. */
 int readings_from_text(const char *s, unsigned *ret) {
         assert(s);

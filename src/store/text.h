@@ -7,10 +7,7 @@
 
 #include "facts/state.h"
 
-#define READINGS_TEXT_MAX 64    /* bytes; holds all readings with commas */
-
-/* "from-start,added"; empty for none. @readings holds no other bits. Returns @buf. */
-char *readings_to_text(unsigned readings, char buf[static READINGS_TEXT_MAX]);
+/* What readings_to_text() writes. */
 int readings_from_text(const char *s, unsigned *ret);   /* 0 or -EINVAL */
 
 const char *said_to_text(SaidId id);                    /* "lock-lapsed" */
