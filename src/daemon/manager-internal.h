@@ -8,10 +8,12 @@
  *      world.c         the engine's World: clocks, sending, storing, saying, credentials
  *      service.c       the service manager: readiness, status, watchdog
  *      watch.c         what changes outside: the clock, credential files
+ *      face.c          what is seen and done over D-Bus
  */
 
 #include <systemd/sd-event.h>
 
+#include "bus/bus.h"
 #include "daemon/manager.h"
 #include "engine/engine.h"
 #include "policy/load.h"
@@ -28,6 +30,9 @@ struct Manager {
         const Settings *settings;       /* in force; the engine's */
         const PolicySet *policies;      /* in force; the engine's */
         size_t n_rejected;
+        char problem[1024];             /* the first of the last load; empty: none */
+        usec_t started_usec, reloaded_usec;     /* wall clock */
+        Bus *bus;                       /* NULL: --once */
 
         sd_event_source *run_source;    /* engine_run() is wanted now */
         sd_event_source *due_source;    /* engine_run() is wanted later */
@@ -46,6 +51,8 @@ struct Manager {
         bool stopping;
         char status[256];               /* as last told */
         usec_t watchdog_usec;           /* 0: nobody watches */
+        usec_t engine_due_at_usec;      /* CLOCK_BOOTTIME: when the engine wants to be run next */
+        bool stuck;                     /* it was not, when the watchdog looked last */
 };
 
 usec_t now_boottime(void);
@@ -69,5 +76,9 @@ void service_stopping(Manager *m);
 int watch_clock(Manager *m);
 void watch_credentials(Manager *m);     /* after each load: as the settings say */
 
+/* face.c */
+int face_open(Manager *m);              /* -EEXIST, said: another daemon has the bus's name */
+
 /* manager.c */
+int manager_reload(Manager *m);         /* 0; -EBADMSG: the settings are broken, those of before are in force; -errno */
 void manager_say(Manager *m, EventId id, const char *format, ...) _printf_(3, 4);

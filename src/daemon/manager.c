@@ -18,6 +18,12 @@
 #define REOPEN_USEC (30 * USEC_PER_SEC)         /* a state folder that could not be used is tried again; picked */
 #define WAIT_MAX_USEC USEC_PER_HOUR             /* the engine is run at least so often: a lost wake-up heals; picked */
 
+/* For whoever asked for the reload: the first problem is what the others follow from. */
+static void note_problem(Manager *m, const char *text) {
+        if (!m->problem[0])
+                (void) snprintf(m->problem, sizeof(m->problem), "%.*s", (int) sizeof(m->problem) - 1, text);
+}
+
 void manager_say(Manager *m, EventId id, const char *format, ...) {
         Event event = EVENT(id);
         va_list ap;
@@ -25,6 +31,8 @@ void manager_say(Manager *m, EventId id, const char *format, ...) {
         va_start(ap, format);
         (void) vsnprintf(event.message, sizeof(event.message), format, ap);
         va_end(ap);
+        if (id == EVENT_POLICY_REJECTED)
+                note_problem(m, event.message);
         report_event(m->report, &event, now_realtime());
 }
 
@@ -39,6 +47,7 @@ static void say_diagnostics(Manager *m, const Diagnostics *d) {
                 event.line = d->items[i].line;
                 event.column = d->items[i].column;
                 event_set_message(&event, "%s", text ? text : strerror(ENOMEM));
+                note_problem(m, event.message);
                 report_event(m->report, &event, now_realtime());
         }
 
@@ -70,7 +79,8 @@ static int put_transport_in_force(Manager *m, const Settings *s) {
         return r;
 }
 
-/* Reads settings and policies and puts them in force. Return: 0; -EBADMSG if the settings are broken; -errno. */
+/* Reads settings and policies and puts them in force. Return: 0, also if policies were rejected; -EBADMSG if the settings are broken: those
+ * of before stay, if there are any, and the policies are read all the same; -errno. */
 static int configure(Manager *m) {
         _cleanup_(policy_set_freep) PolicySet *policies = NULL;
         _cleanup_(settings_freep) Settings *settings = NULL;
@@ -79,6 +89,8 @@ static int configure(Manager *m) {
         bool first = !m->settings;
         size_t n_rejected = 0;
         int r, settings_result;
+
+        m->problem[0] = '\0';
 
         settings_result = settings_load(m->options->config, &diags, &settings);
         if (settings_result >= 0)
@@ -111,26 +123,32 @@ static int configure(Manager *m) {
         m->n_rejected = n_rejected;
         (void) STEAL(settings);
         watch_credentials(m);
-        return 0;
+        return settings_result < 0 ? -EBADMSG : 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
-        Manager *m = userdata;
+int manager_reload(Manager *m) {
         EngineCounts c;
         int r;
-
-        if (m->stopping)
-                return 0;
 
         service_reloading(m);
         r = configure(m);
         engine_counts(m->engine, &c);
-        if (r >= 0)
+        if (r >= 0 || r == -EBADMSG)
                 manager_say(m, EVENT_RELOADED, "reloaded: %zu %s with %zu %s in force, %zu rejected", m->policies->n_instances,
                             m->policies->n_instances == 1 ? "policy" : "policies", c.n_controls, c.n_controls == 1 ? "control" : "controls",
                             m->n_rejected);
         service_ready(m);       /* whether it worked or not: what was in force still is */
+        m->reloaded_usec = now_realtime();
+        bus_note_reloaded(m->bus);
         manager_wake(m);
+        return r;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Manager *m = userdata;
+
+        if (!m->stopping)
+                (void) manager_reload(m);       /* what went wrong was said */
         return 0;
 }
 
@@ -164,6 +182,8 @@ static int run_engine(Manager *m) {
         if (r < 0)
                 wait = USEC_PER_SEC;
 
+        m->engine_due_at_usec = usec_add(now_boottime(), MIN(wait, WAIT_MAX_USEC));
+
         /* Without this timer every lock would run out in silence: re-arm, or end visibly. */
         r = sd_event_source_set_time_relative(m->due_source, MIN(wait, WAIT_MAX_USEC));
         if (r >= 0)
@@ -185,6 +205,7 @@ static int on_run(sd_event_source *source, void *userdata) {
 
 void manager_wake(Manager *m) {
         (void) sd_event_source_set_enabled(m->run_source, SD_EVENT_ONESHOT);    /* else the due timer does */
+        m->engine_due_at_usec = MIN(m->engine_due_at_usec, now_boottime());
 }
 
 static int on_commit(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -228,7 +249,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
         if (r >= 0) {
                 m->transport = NULL;
                 m->settings = NULL;     /* the policies stay: the last good version of a broken file is among them */
-                r = configure(m);
+                r = configure(m);       /* without settings of before, it is 0 or nothing is in force */
         }
         if (r < 0) {
                 transport_free(m->transport != before.transport ? m->transport : NULL);
@@ -386,6 +407,7 @@ int manager_new(const Options *options, Report *report, Manager **ret) {
                 return -ENOMEM;
         m->options = options;
         m->report = report;
+        m->started_usec = now_realtime();
 
         r = set_up(m);
         if (r < 0)
@@ -394,6 +416,12 @@ int manager_new(const Options *options, Report *report, Manager **ret) {
         r = open_state(m);
         if (r < 0)
                 return r;
+
+        if (!options->once) {
+                r = face_open(m);
+                if (r < 0)
+                        return r;
+        }
 
         r = configure(m);
         if (r < 0)
@@ -407,6 +435,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
 
+        bus_free(m->bus);               /* nobody asks the engine any more */
         transport_free(m->transport);   /* drops what is in flight before the engine forgets it */
         engine_free(m->engine);
         if (m->store)
@@ -456,6 +485,8 @@ int manager_run(Manager *m) {
                 manager_say(m, EVENT_STOPPING, "done: %s", status);
         }
 
+        if (m->store)
+                engine_keep_told(m->engine);
         committed = m->store ? manager_commit_now(m) : 0;
         if (committed < 0)
                 manager_say(m, EVENT_STATE_FAILING, "the state could not be stored at the end: %s", strerror(-committed));

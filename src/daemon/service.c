@@ -62,14 +62,26 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
-        Manager *m = userdata;
+/* Nothing of the engine's was done that should have been, although the loop turns. */
+static bool engine_is_stuck(const Manager *m) {
         EngineCounts c;
-        int r;
 
         engine_counts(m->engine, &c);
-        if (c.overdue_usec <= OVERDUE_MAX_USEC)
+        return usec_sub(now_boottime(), m->engine_due_at_usec) > m->watchdog_usec / 3 || c.overdue_usec > OVERDUE_MAX_USEC;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        bool stuck = engine_is_stuck(m);
+        int r;
+
+        /* Right after the host resumed all is late: only who is so twice, with a turn of the loop between, is beyond help. Said at once, so
+         * that the restart comes within the time that the unit allows, as for a loop that stands still. */
+        if (!stuck)
                 (void) sd_notify(false, "WATCHDOG=1");
+        else if (m->stuck)
+                (void) sd_notify(false, "WATCHDOG=trigger");
+        m->stuck = stuck;
 
         r = sd_event_source_set_time_relative(source, m->watchdog_usec / 3);
         if (r >= 0)

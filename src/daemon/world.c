@@ -80,7 +80,8 @@ static void world_commit(void *userdata) {
         r = sd_event_source_set_time_relative(m->commit_source, since >= COMMIT_EVERY_USEC ? 0 : COMMIT_EVERY_USEC - since);
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->commit_source, SD_EVENT_ONESHOT);
-        if (r < 0)
+        /* -ESTALE: the loop is over, and what is put now is committed at the end of everything. */
+        if (r < 0 && r != -ESTALE)
                 manager_say(m, EVENT_STATE_FAILING, "the commit of the state could not be planned: %s", strerror(-r));
 }
 
@@ -105,6 +106,12 @@ static void world_say(void *userdata, const Event *event) {
         Manager *m = userdata;
 
         report_event(m->report, event, now_realtime());
+}
+
+static void world_shown(void *userdata, const Instance *instance, Control control, Verdict verdict) {
+        Manager *m = userdata;
+
+        bus_note_shown(m->bus, instance->name, control_to_string(control), verdict_to_string(verdict));
 }
 
 static int world_credentials(void *userdata, const Settings *settings, CredentialsSource source, Credentials **ret, char **reterr) {
@@ -140,6 +147,7 @@ const World manager_world = {
         .flush = world_flush,
         .say = world_say,
         .credentials = world_credentials,
+        .shown = world_shown,
 };
 
 static int restore(void *userdata, const StateRecord *record) {

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "daemon/manager-internal.h"
+
+/*
+ * What is seen and done over D-Bus.
+ */
+
+static Engine *face_engine(void *userdata) {
+        Manager *m = userdata;
+
+        return m->engine;
+}
+
+static void face_facts(void *userdata, BusFacts *ret) {
+        Manager *m = userdata;
+
+        *ret = (BusFacts) {
+                .config = m->options->config,
+                .state = m->options->state,
+                .n_policies = m->policies ? m->policies->n_instances : 0,
+                .n_rejected = m->n_rejected,
+                .started_usec = m->started_usec,
+                .reloaded_usec = m->reloaded_usec,
+                .state_failing = !m->store,
+                .stopping = m->stopping,
+        };
+}
+
+static int face_reload(void *userdata, BusReload *ret) {
+        Manager *m = userdata;
+        int r;
+
+        r = manager_reload(m);
+        ret->n_rejected = m->n_rejected;
+        if (r < 0)
+                (void) snprintf(ret->problem, sizeof(ret->problem), "%s", m->problem);
+        return r;
+}
+
+static void face_acted(void *userdata) {
+        manager_wake(userdata);
+}
+
+static void face_log(void *userdata, int priority, const char *text) {
+        Manager *m = userdata;
+
+        report_line(m->report, priority, now_realtime(), "%s", text);
+}
+
+int face_open(Manager *m) {
+        BusHost host = {
+                .userdata = m,
+                .engine = face_engine,
+                .facts = face_facts,
+                .reload = face_reload,
+                .acted = face_acted,
+                .log = face_log,
+        };
+        int r;
+
+        r = bus_new(m->event, &host, &m->bus);
+        if (r < 0) {
+                report_line(m->report, LOG_ERR, now_realtime(), "Cannot set up D-Bus: %s", strerror(-r));
+                return r;
+        }
+
+        r = bus_open(m->bus);   /* says what is wrong */
+        return r;
+}
