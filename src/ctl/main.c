@@ -1,88 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/*
- * holdfastctl: the administrator's word. For now its only verb is thaw, on the state of a daemon that is stopped.
- */
-
 #include <errno.h>
-#include <getopt.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 
-#include "store/store.h"
+#include "ctl/options.h"
+#include "ctl/verbs.h"
+#include "policy/nearest.h"
 
-#define DEFAULT_STATE "/var/lib/holdfast"
+static void print_help(void) {
+        (void) printf("holdfastctl [OPTION...] [VERB] [ARGUMENT...]\n"
+                      "\n"
+                      "See, understand and steer holdfastd.\n"
+                      "\n");
+        for (const Verb *v = verbs; v->name; v++) {
+                const char *group = v->group;
 
-static int usage(FILE *to, int status) {
-        (void) fprintf(to, "holdfastctl [--state DIR] thaw [ENDPOINT]\n"
-                       "\n"
-                       "Allows lock writes again to every frozen endpoint, or to ENDPOINT (https://host), and forgets what was\n"
-                       "learned there. Look at the journal first: journalctl HOLDFAST_EVENT=lock-frozen. holdfastd must be stopped.\n"
-                       "\n"
-                       "  --state DIR   the daemon's state folder (default %s)\n"
-                       "  --version     print the version\n"
-                       "  --help        print this\n",
-                       DEFAULT_STATE);
-        return status;
+                if (group)
+                        (void) printf("%s%s:\n", v == verbs ? "" : "\n", group);
+                (void) printf("  %-10s  %-21s  %s\n", v->name, v->arguments, v->help);
+        }
+        (void) printf("\n"
+                      "Options, before the verb or behind it:\n"
+                      "  --json            one JSON document instead of text\n"
+                      "  --no-legend       no column heads, no closing lines\n"
+                      "  --no-pager        do not show long output through a pager\n"
+                      "  --color WHEN      auto (default), always or never\n"
+                      "  --config FILE     the daemon's settings (default %s)\n"
+                      "  --instances DIR   the policies (default: instances.d beside the settings)\n"
+                      "  --state DIR       the daemon's state folder (default %s)\n"
+                      "  --version         print the version\n"
+                      "  --help            print this\n"
+                      "\n"
+                      "Options of single verbs, exit codes and an example of each are in holdfastctl(1).\n",
+                      DEFAULT_CONFIG, DEFAULT_STATE);
 }
 
-static int thaw(const char *state, const char *origin) {
-        _cleanup_(store_freep) Store *store = NULL;
-        _cleanup_(freep) char *set_aside = NULL;
-        int r, thawed;
+static const Verb *find_verb(const char *name) {
+        for (const Verb *v = verbs; v->name; v++)
+                if (streq(v->name, name))
+                        return v;
 
-        if (access(state, F_OK) < 0) {
-                (void) fprintf(stderr, "holdfastctl: %s: %s\n", state, strerror(errno));
-                return EXIT_FAILURE;
+        return NULL;
+}
+
+static int unknown_verb(const char *name) {
+        const char *nearest = NULL;
+        size_t best = SIZE_MAX;
+
+        for (const Verb *v = verbs; v->name; v++) {
+                size_t d = word_distance(name, v->name);
+
+                if (d < best) {
+                        best = d;
+                        nearest = v->name;
+                }
         }
 
-        r = store_open(state, &store, &set_aside);
-        if (r == -EBUSY) {
-                (void) fprintf(stderr, "holdfastctl: %s: holdfastd is running: systemctl stop holdfast, thaw, start it again\n", state);
-                return EXIT_FAILURE;
-        }
-        if (set_aside)
-                (void) fprintf(stderr, "holdfastctl: %s: the database was broken and was set aside as %s\n", state, set_aside);
-
-        thawed = r < 0 ? r : store_thaw(store, origin);
-        if (thawed >= 0)
-                r = store_dirty(store) ? store_commit(store) : 0;
-        if (thawed < 0 || r < 0) {
-                (void) fprintf(stderr, "holdfastctl: %s: %s\n", state, strerror(thawed < 0 ? -thawed : -r));
-                return EXIT_FAILURE;
-        }
-
-        (void) printf("%d endpoint%s thawed\n", thawed, thawed == 1 ? "" : "s");
-        return EXIT_SUCCESS;
+        if (nearest && word_is_near(name, best))
+                return ctl_usage("unknown verb '%s', did you mean %s?", name, nearest);
+        return ctl_usage("unknown verb '%s'", name);
 }
 
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 256, OPT_VERSION, OPT_HELP };
-        static const struct option longs[] = {
-                { "state", required_argument, NULL, OPT_STATE },
-                { "version", no_argument, NULL, OPT_VERSION },
-                { "help", no_argument, NULL, OPT_HELP },
-                {},
-        };
-        const char *state = DEFAULT_STATE;
-        int c;
+        _cleanup_(options_done) CtlOptions options = {};
+        const Verb *verb;
+        int status;
 
-        while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0)
-                switch (c) {
-                case OPT_STATE:
-                        state = optarg;
-                        break;
-                case OPT_VERSION:
-                        (void) printf("holdfastctl %s\n", HOLDFAST_VERSION);
-                        return EXIT_SUCCESS;
-                case 'h':
-                case OPT_HELP:
-                        return usage(stdout, EXIT_SUCCESS);
-                default:
-                        return usage(stderr, 2);
-                }
+        /* Whoever reads the output may go away, "| head": that is no error worth a signal's exit status in the middle of a line. */
+        (void) signal(SIGPIPE, SIG_IGN);
 
-        if (optind >= argc || !streq(argv[optind], "thaw") || argc - optind > 2)
-                return usage(stderr, 2);
+        argc--;
+        argv++;
+        switch (options_take(&argc, argv, &options)) {
+        case OPTIONS_GO:
+                break;
+        case OPTIONS_HELP:
+                print_help();
+                return EXIT_SUCCESS;
+        case OPTIONS_VERSION:
+                (void) printf("holdfastctl %s\n", HOLDFAST_VERSION);
+                return EXIT_SUCCESS;
+        case OPTIONS_WRONG:
+                return EXIT_USAGE;
+        }
 
-        return thaw(state, optind + 1 < argc ? argv[optind + 1] : NULL);
+        if (options_settle(&options) < 0) {
+                ctl_complain("%s", strerror(ENOMEM));
+                return EXIT_FAILURE;
+        }
+
+        verb = argc > 0 ? find_verb(argv[0]) : find_verb("status");
+        if (!verb)
+                return unknown_verb(argv[0]);
+        if (streq(verb->name, "help")) {
+                print_help();
+                return EXIT_SUCCESS;
+        }
+
+        status = verb->run(&options, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
+        if (fflush(stdout) != 0 && errno != EPIPE) {
+                ctl_complain("stdout: %s", strerror(errno));
+                return EXIT_FAILURE;
+        }
+        return status;
 }
