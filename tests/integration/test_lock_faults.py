@@ -2,8 +2,10 @@
 """The control `lock` when answers get lost, lie, or come from a broken clock."""
 
 import json
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 
 import pytest
 
@@ -464,6 +466,11 @@ def test_killed_again_and_again(holdfast, cloud, reading):
     assert_requests([i.lock for i in fleet], 31)
 
 
+def stored_intents(holdfast, instance):
+    with closing(sqlite3.connect(f"file:{holdfast.state}/holdfast.db?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM lock_intent WHERE instance_id = ?", [instance.id]).fetchone()[0]
+
+
 @pytest.mark.parametrize("settle", ["0s", "1h"])
 def test_killed_again_and_again_with_slow_reads(holdfast, cloud, settle):
     """As before, and what a write did shows two reads later. With no settling a second request is the policy's risk."""
@@ -479,8 +486,13 @@ def test_killed_again_and_again_with_slow_reads(holdfast, cloud, settle):
     for _ in range(4):
         holdfast.once()
     for instance in fleet:
-        assert len(instance.lock.ends) == 1
+        # Killed while it was on its way to a connection, a request never arrived: what is stored of it says that it may have, so that
+        # nothing is sent for as long as one that did could still show.
+        arrived = len(instance.lock.puts) > 0
+        assert arrived or stored_intents(holdfast, instance) == 1
+        assert len(instance.lock.ends) == arrived
         instance.lock.assert_cap(31)
+    assert sum(len(instance.lock.ends) for instance in fleet) > len(fleet) / 2
 
 
 @pytest.mark.parametrize("fault", [

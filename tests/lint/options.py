@@ -7,6 +7,9 @@ import re
 import subprocess
 import sys
 
+# Exit status of wrong usage where it is not 2, which holdfastctl(1) has for "there is something to tell".
+WRONG_USAGE = {"holdfastctl": 64}
+
 
 def run(*command):
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
@@ -36,10 +39,11 @@ def main():
     version = run(program, "--version")
     if version.returncode != 0 or not re.fullmatch(r"[a-z-]+ \d+\.\d+\.\d+\n", version.stdout):
         errors.append(f"--version exits {version.returncode} and says {version.stdout!r}")
+    usage = WRONG_USAGE.get(pathlib.Path(program).name, 2)
     for wrong in (["--no-such-option"], ["stray"]):
         p = run(program, *wrong)
-        if p.returncode != 2 or not p.stderr:
-            errors.append(f"{wrong[0]}: exit {p.returncode}, expected 2 and a word on stderr")
+        if p.returncode != usage or not p.stderr:
+            errors.append(f"{wrong[0]}: exit {p.returncode}, expected {usage} and a word on stderr")
 
     print(f"{len(in_help)} options")
     for e in errors:

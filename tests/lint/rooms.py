@@ -21,6 +21,7 @@ LIBRARIES = {
     "libsystemd": r"systemd/",
     "OpenSSL": r"openssl/",
     "SQLite": r"sqlite3\.h$",
+    "libsmartcols": r"libsmartcols/",
     "libmicrohttpd": r"microhttpd\.h$",
     "uthash": r"ut(hash|list|array|ringbuffer|stack|string)\.h$",
 }

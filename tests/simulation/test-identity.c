@@ -235,6 +235,30 @@ static void test_identity_metadata_with_no_newer_key(void **state) {
         free(policies);
 }
 
+/* As installed: nothing is asked before there is something to look at, and at once then. */
+static void test_identity_no_policies_no_requests(void **state) {
+        SimWorld *w = *state;
+        char *policies = encryption_policies(1);
+
+        w->hook = answer_metadata;
+        w->phase = METADATA_WELL;
+        w->credentials = "source: metadata";
+        world_start(w, "", "");
+        world_run(w, USEC_PER_DAY / 2);
+        assert_int_equal(w->n_requests, 0);
+        assert_int_equal(w->n_events, 0);
+
+        world_reload(w, policies);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(counts(w).n_compliant, 1);
+
+        world_reload(w, "");
+        world_forget(w);
+        world_run(w, USEC_PER_DAY);
+        assert_int_equal(w->n_requests, 0);
+        free(policies);
+}
+
 static void test_identity_late_metadata_answer_is_dropped(void **state) {
         SimWorld *w = *state;
         char *policies = encryption_policies(1);
@@ -369,6 +393,7 @@ int main(void) {
                 TEST(test_identity_waits_for_the_rate_of_iam),
                 cmocka_unit_test(test_identity_withdrawn_temporary_key),
                 TEST(test_identity_metadata_with_no_newer_key),
+                TEST(test_identity_no_policies_no_requests),
                 TEST(test_identity_late_metadata_answer_is_dropped),
                 TEST(test_identity_dead_endpoint_starves_no_other),
                 cmocka_unit_test(test_identity_reload_stops_a_lock_request),

@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <syslog.h>
 
 #include <cmocka.h>
@@ -22,9 +25,12 @@
 
 static char journal_text[64 * 1024];
 static int journal_result, n_journal_calls, socket_errno;
+static bool socket_full;
 
 int __wrap_sd_journal_sendv(const struct iovec *iov, int n);
-int __wrap_access(const char *path, int mode);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 
 int __wrap_sd_journal_sendv(const struct iovec *iov, int n) {
         size_t at = 0;
@@ -40,12 +46,17 @@ int __wrap_sd_journal_sendv(const struct iovec *iov, int n) {
         return journal_result;
 }
 
-int __wrap_access(const char *path, int mode) {
-        assert_string_equal(path, "/run/systemd/journal/socket");
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size) {
+        assert_int_equal(address->sa_family, AF_UNIX);
+        assert_string_equal(((const struct sockaddr_un *) (const void *) address)->sun_path, "/run/systemd/journal/socket");
         if (socket_errno == 0)
                 return 0;
         errno = socket_errno;
         return -1;
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout) {
+        return socket_full ? 0 : __real_poll(fds, n, timeout);
 }
 
 static Event full_event(void) {
@@ -129,6 +140,30 @@ static void test_report_event_journal_is_away(void **state) {
         journal_result = 0;
         report_event(report, &e, AT);
         assert_int_equal(report_n_dropped(report), 2);
+}
+
+/* There, but it does not read: writing would wait for it, and the loop with it. */
+static void test_report_event_journal_is_full(void **state) {
+        _cleanup_(report_freep) Report *report = NULL;
+        Event e = full_event();
+
+        assert_int_equal(report_new(REPORT_JOURNAL, NULL, LOG_DEBUG, &report), 0);
+
+        socket_full = true;
+        n_journal_calls = 0;
+        report_event(report, &e, AT);
+        report_event(report, &e, AT);
+        assert_int_equal(report_n_dropped(report), 2);
+        assert_int_equal(n_journal_calls, 0);
+
+        /* It reads again, and hears that something is missing. */
+        socket_full = false;
+        report_line(report, LOG_ERR, AT, "next");
+        assert_int_equal(n_journal_calls, 2);
+        assert_int_equal(report_n_dropped(report), 2);
+        assert_string_equal(journal_text, "MESSAGE=next\nPRIORITY=3\nSYSLOG_IDENTIFIER=holdfastd\n");
+        report_line(report, LOG_ERR, AT, "after");
+        assert_int_equal(n_journal_calls, 3);
 }
 
 static void test_report_event_priority(void **state) {
@@ -413,6 +448,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_report_event_journal),
                 cmocka_unit_test(test_report_event_journal_is_away),
+                cmocka_unit_test(test_report_event_journal_is_full),
                 cmocka_unit_test(test_report_event_priority),
                 cmocka_unit_test(test_report_event_text),
                 cmocka_unit_test(test_report_event_json),

@@ -154,7 +154,7 @@ static void break_some_page(const char *dir) {
 }
 
 static void break_future(const char *dir) {
-        execute(dir, "PRAGMA user_version = 2");
+        execute(dir, "PRAGMA user_version = 3");
 }
 
 static void break_past(const char *dir) {

@@ -133,6 +133,19 @@ static void random_schedule(Random *random, ScheduleMemory *m) {
         m->on_since_usec = random_time(random);
 }
 
+static void random_told(Random *random, Sample *s) {
+        ControlTold *t = &s->control.told;
+
+        t->why = random_below(random, 4) ? (char *) random_text(random, s->text[1]) : NULL;
+        t->looked_at_usec = random_time(random);
+        t->change_at_usec = random_time(random);
+        if (t->change_at_usec >= INT64_MAX)
+                t->change_at_usec = USEC_INFINITY;      /* as what it is stored as is read */
+        t->changed_at_usec = random_time(random);
+        t->changed_as = random_below(random, 4) ? event_type((EventId) random_below(random, EVENT__MAX))->name : NULL;
+        t->changed_request_id = random_below(random, 4) ? (char *) random_text(random, s->text[2]) : NULL;
+}
+
 static void sample_begin(Sample *s, StateKind kind, unsigned instance) {
         *s = (Sample) { .record.kind = kind };
         (void) snprintf(s->instance_id, sizeof(s->instance_id), "%032xin%02x", instance, instance % 256);
@@ -154,6 +167,7 @@ void sample_control(Random *random, Control c, unsigned instance, Sample *s) {
                 if (random_below(random, 2))
                         s->control.said[i] = (Said) { random_time(random), (uint32_t) random_next(random) };
 
+        random_told(random, s);
         if (c == CONTROL_LOCK)
                 random_lock(random, &s->control.lock);
         else if (c == CONTROL_SCHEDULE)
@@ -225,6 +239,10 @@ static void print_control(FILE *f, const StateRecord *record) {
                        s->verdict, s->since_usec, s->unknown_since_usec, s->n_unknown);
         for (size_t i = 0; i < SAID__MAX; i++)
                 (void) fprintf(f, " %" PRIu64 "/%u", s->said[i].at_usec, s->said[i].digest);
+
+        (void) fprintf(f, "\n%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s", s->told.why ? s->told.why : "NULL", s->told.looked_at_usec,
+                       s->told.change_at_usec, s->told.changed_at_usec, s->told.changed_as ? s->told.changed_as : "NULL",
+                       s->told.changed_request_id ? s->told.changed_request_id : "NULL");
 
         if (record->control == CONTROL_SCHEDULE) {
                 (void) fprintf(f, "\n%" PRIu64 " %d", s->schedule.applied_at_usec, s->schedule.has_echo);

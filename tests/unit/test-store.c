@@ -406,7 +406,7 @@ static void test_store_descriptors_are_cloexec(void **state) {
 static void test_store_open_pragmas(void **state) {
         _cleanup_(store_freep) _unused_ Store *store = open_sound(*state);
 
-        assert_int_equal(query_int(*state, "PRAGMA user_version"), 1);
+        assert_int_equal(query_int(*state, "PRAGMA user_version"), 2);
         assert_int_equal(query_int(*state, "PRAGMA application_id"), 0x484f4c44);
         assert_int_equal(query_int(*state, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }

@@ -104,6 +104,26 @@ static void test_offsets_agree_with_libc(void **state) {
 }
 
 /* Where a reading names one moment only, both ways lead back; of two moments the first is taken. */
+static void test_next_change(void **state) {
+        static const struct {
+                const char *zone;
+                uint64_t at, change;    /* seconds; 0: none */
+        } cases[] = {
+                { "Europe/Berlin",  1767225600, 1774746000 },   /* 2026-01-01 → 2026-03-29T01:00:00Z */
+                { "Europe/Berlin",  1774745999, 1774746000 },
+                { "Europe/Berlin",  1774746000, 1792890000 },   /* → 2026-10-25T01:00:00Z */
+                { "Asia/Singapore", 1767225600, 0          },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                const Timezone *zone;
+
+                assert_int_equal(timezone_get(cases[i].zone, &zone), 0);
+                assert_true(timezone_next_change(zone, cases[i].at * USEC_PER_SEC) ==
+                            (cases[i].change > 0 ? cases[i].change * USEC_PER_SEC : USEC_INFINITY));
+        }
+}
+
 static void test_from_civil_is_the_inverse(void **state) {
         uint64_t random = UINT64_C(0xd1b54a32d192ed03);
 
@@ -243,6 +263,7 @@ static int forget(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_offsets_agree_with_libc),
+                cmocka_unit_test(test_next_change),
                 cmocka_unit_test(test_from_civil_is_the_inverse),
                 cmocka_unit_test(test_from_civil),
                 cmocka_unit_test(test_get_refuses_what_is_no_zone),
