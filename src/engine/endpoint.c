@@ -197,6 +197,7 @@ static Run *pick_run(Engine *e, Endpoint *n, Run **ret_before, Pass *ret_pass, I
                 IdentityAnswer answer = identity_pass(e, r->instance, r->ask.call, ret_pass, ret_failure);
 
                 if (answer == IDENTITY_WAIT) {
+                        r->paid = false;        /* what was granted before may not hold when it can go */
                         n_waiting++;
                         continue;
                 }

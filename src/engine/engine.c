@@ -99,12 +99,31 @@ Engine *engine_free(Engine *e) {
         return NULL;
 }
 
-/* Those that do not answer take turns: where only one request may go at a time, each is tried, and the one that is well again is found. */
-static void pump_failing(Engine *e, usec_t *wait_usec) {
+static bool has_lock(const Endpoint *n) {
+        if (n->ready[0])
+                return true;
+        for (const Run *r = n->asks; r; r = r->next)
+                if (r->item->control == CONTROL_LOCK)
+                        return true;
+        return false;
+}
+
+typedef enum Turn {
+        TURN_LOCKS,             /* that answer, and have a lock to look at */
+        TURN_WELL,
+        TURN_FAILING,
+} Turn;
+
+/*
+ * Endpoints take turns, the one first that has sent nothing for longest: a key's requests under way are counted over all of them, and one with
+ * much to ask must not keep the others from asking. Of those that do not answer, where only one request may go at a time, each is tried, and
+ * the one that is well again is found.
+ */
+static void pump_in_turn(Engine *e, Turn turn, usec_t *wait_usec) {
         Endpoint *n, *next, *first;
 
         HASH_ITER(hh, e->endpoints, n, next)
-                n->pumped = n->n_failed == 0;
+                n->pumped = (n->n_failed > 0) != (turn == TURN_FAILING) || (turn == TURN_LOCKS && !has_lock(n));
 
         for (;;) {
                 first = NULL;
@@ -121,7 +140,6 @@ static void pump_failing(Engine *e, usec_t *wait_usec) {
 
 int engine_run(Engine *e, usec_t *ret_wait_usec) {
         usec_t wait = USEC_INFINITY, now;
-        Endpoint *n, *next;
         HeapNode *node;
 
         assert(e);
@@ -159,11 +177,8 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
 
         /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints
          * that answer: one that does not would take that place for ever. */
-        for (unsigned round = 0; round < 2; round++)
-                HASH_ITER(hh, e->endpoints, n, next)
-                        if (n->n_failed == 0 && (round == 1 || n->ready[0]))
-                                endpoint_pump(e, n, &wait);
-        pump_failing(e, &wait);
+        for (Turn turn = TURN_LOCKS; turn <= TURN_FAILING; turn++)
+                pump_in_turn(e, turn, &wait);
         identity_wait(e, &wait);
 
         if ((node = heap_top(&e->due)))

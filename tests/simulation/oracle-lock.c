@@ -74,7 +74,8 @@ static void note_next_end(Oracle *o) {
                         o->next_end_usec = MIN(o->next_end_usec, o->locks[i].end_usec);
 }
 
-/* d: so many locks are enabled within 24 hours, whatever happens in between. */
+/* d: so many locks are enabled within 24 hours, whatever happens in between. By the host's clock, which may be off by a quarter of an hour before
+ * it is held to be broken (holdfastd(8), What cannot be taken back, 6). */
 static void check_budget(Oracle *o, int subject) {
         usec_t now = life_cloud_now(o->life);
         bool seen[SUBJECTS_MAX] = {};
@@ -89,7 +90,7 @@ static void check_budget(Oracle *o, int subject) {
         for (size_t i = 0; i < o->n_enabled; i++) {
                 const EnabledLock *e = &o->enabled[i];
 
-                if (e->cloud_usec + NEW_LOCKS_USEC > now + USEC_PER_MINUTE && !seen[e->subject]) {
+                if (e->cloud_usec + NEW_LOCKS_USEC > now + 15 * USEC_PER_MINUTE && !seen[e->subject]) {
                         seen[e->subject] = true;
                         n++;
                 }
@@ -129,7 +130,8 @@ void oracle_lock_effect(Oracle *o, int subject) {
         /* A success without effect disproves a reading that is the true one, as far as anybody can tell (holdfastd(8), What cannot be taken
          * back, 2): the larger request that follows is right under all that are left. The same if reads lag by more than a quarter of what
          * remains of the lock, which is as long as waiting may take. */
-        if (w->end_usec > w->cap_usec) {
+        /* The API shows whole seconds, of the lock and of its own time: what lies between two of them nobody can reckon with. */
+        if (w->end_usec > w->cap_usec + USEC_PER_SEC) {
                 if (w->deceived || is_too_late(o, w))
                         l->figures.n_deceived++;
                 else
