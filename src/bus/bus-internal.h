@@ -19,7 +19,7 @@ typedef struct Properties {
         char next_lock_name[256];
         uint32_t n_policies, n_rejected, n_controls, n_compliant, n_violated, n_unknown, n_in_flight, n_frozen;
         uint64_t next_lock_usec, next_look_usec, contact_at_usec, credentials_expire_usec, started_usec, reloaded_usec;
-        int state_failing;
+        int state_failing, settings_rejected;
 } Properties;
 
 typedef struct Pending Pending;         /* a call that waits to be allowed */

@@ -21,6 +21,7 @@ typedef struct BusFacts {       /* what the daemon knows and the engine does not
         size_t n_policies, n_rejected;
         usec_t started_usec, reloaded_usec;     /* wall clock; reloaded: 0: not since it started */
         bool state_failing;     /* there is no store at all */
+        bool settings_rejected; /* holdfast.yaml was broken at the last load: that of before is in force */
         bool stopping;
 } BusFacts;
 

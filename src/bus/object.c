@@ -67,6 +67,7 @@ static void refresh(Bus *b) {
                 .started_usec = facts.started_usec,
                 .reloaded_usec = facts.reloaded_usec,
                 .state_failing = status.state_failing || facts.state_failing,
+                .settings_rejected = facts.settings_rejected,
         };
         if (counts.next_lock_name)
                 (void) clean_text(counts.next_lock_name, p->next_lock_name, sizeof(p->next_lock_name));
@@ -323,6 +324,7 @@ static const struct {
         TOLD("CredentialsState", credentials_state),
         TOLD("CredentialsExpireUSec", credentials_expire_usec),
         TOLD("ReloadedUSec", reloaded_usec),
+        TOLD("SettingsRejected", settings_rejected),
         TOLD("StateFailing", state_failing),
 #undef TOLD
 };
@@ -356,6 +358,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("CredentialsOrigin", "s", get_origin, 0, 0),
         TOLD_PROPERTY("CredentialsState", "s", credentials_state),
         TOLD_PROPERTY("CredentialsExpireUSec", "t", credentials_expire_usec),
+        TOLD_PROPERTY("SettingsRejected", "b", settings_rejected),
         TOLD_PROPERTY("StateFailing", "b", state_failing),
 
         /* UNPRIVILEGED: sd-bus does not ask who it is, and block while it does; authority.c does, and does not. */

@@ -101,7 +101,7 @@ typedef struct Decision {
         size_t n_sayings;
         usec_t change_at_usec;  /* DONE: wall clock at which the verdict can change by itself, or the control will act, if the cloud
                                  * stays as it is; 0: now or at any time; USEC_INFINITY: never */
-        char why[256];          /* DONE, UNKNOWN: the verdict in words, for status */
+        char why[512];          /* DONE, UNKNOWN: the verdict in words, for status */
         Saying sayings[SAYINGS_MAX];    /* the first n_sayings count */
 } Decision;
 

@@ -43,6 +43,12 @@ static void describe_download(const DownloadPolicy *p, char buf[static DESCRIBE_
                         again ? ", again every " : ", once", again ? duration_format_human(p->reauthorize_usec, every) : "");
 }
 
+char *control_describe_new_locks(unsigned per_day, char buf[static DESCRIBE_MAX]) {
+        (void) snprintf(buf, DESCRIBE_MAX, "limits.new_locks_per_day: %u %s enabled within 24 hours", per_day,
+                        per_day == 1 ? "lock was" : "locks were");
+        return buf;
+}
+
 char *control_describe_wanted(const Instance *instance, Control c, char buf[static DESCRIBE_MAX]) {
         const EncryptionPolicy *e;
 
@@ -77,37 +83,41 @@ static void next_of_lock(const Instance *i, const DescribeNext *d, char buf[stat
         const ControlState *state = d->state;
         bool held = state->lock.end_usec > d->now_usec;
         bool due = !held || state->lock.end_usec - d->now_usec < i->lock->renew_before_usec;
+        bool refused = state->said[SAID_LOCK_REFUSED].at_usec > 0;
+        char before[TIME_TEXT_MAX];
 
         if (!d->enforce && (due || d->verdict == VERDICT_COMPLIANT))
                 (void) snprintf(buf, DESCRIBE_MAX, "report that the lock must be %s; nothing is changed in mode observe",
                                 held ? "extended" : "enabled");
-        else if (d->frozen && (due || d->verdict == VERDICT_COMPLIANT))
+        else if (d->frozen && (due || refused || d->verdict == VERDICT_COMPLIANT))
                 (void) snprintf(buf, DESCRIBE_MAX, "wait for holdfastctl thaw: lock writes to the endpoint are frozen");
-        else if (state->said[SAID_LOCK_REFUSED].at_usec > 0)
-                (void) snprintf(buf, DESCRIBE_MAX, "report that the cap, the limits or what is unknown of the interface forbid the request that the "
-                                "policy needs, until the policy or the limits are changed");
+        else if (refused)
+                (void) snprintf(buf, DESCRIBE_MAX, "%s", NEXT_OTHER_LIMITS);
         else if (!due && d->verdict == VERDICT_VIOLATED && state->said[SAID_LOCK_EMPTY].at_usec > 0)
-                (void) snprintf(buf, DESCRIBE_MAX, "report that the lock has nothing to protect, until there is a manual full backup");
+                (void) snprintf(buf, DESCRIBE_MAX, "%s", NEXT_MANUAL_BACKUP);
+        else if (!due)
+                (void) snprintf(buf, DESCRIBE_MAX, "extend the lock to %" PRId64 " days from then, once less than %s of it remains",
+                                i->lock->retention_days, duration_format_human(i->lock->renew_before_usec, before));
         else
                 (void) snprintf(buf, DESCRIBE_MAX, "%s %" PRId64 " days from then", held ? "extend the lock to" : "enable a lock of",
                                 i->lock->retention_days);
 }
 
 static void next_of_violated(const Instance *i, Control c, const DescribeNext *d, char buf[static DESCRIBE_MAX]) {
+        bool others = false;            /* in mode enforce too it would be left to others */
         const char *text = NULL;
 
         switch (c) {
         case CONTROL_ENCRYPTION:
-                if (!i->encryption->expect_on)
-                        text = "report it: encryption is never switched off";
-                else if (!i->encryption->kms_key_id)
-                        text = "report it, until somebody switches encryption on: the policy gives no key to do it with";
+                others = !i->encryption->expect_on || !i->encryption->kms_key_id;
+                if (others)
+                        text = i->encryption->expect_on ? NEXT_NO_KEY : NEXT_NEVER_OFF;
                 else
                         text = "switch encrypted backup on";
                 break;
         case CONTROL_SCHEDULE:
-                text = d->state->said[SAID_BACKUP_STALE].at_usec > 0 && d->state->said[SAID_DRIFT].at_usec == 0
-                               ? "look whether there is a younger backup" : "write the backup's schedule again";
+                others = d->state->said[SAID_BACKUP_STALE].at_usec > 0 && d->state->said[SAID_DRIFT].at_usec == 0;
+                text = others ? NEXT_YOUNGER_BACKUP : "write the backup's schedule again";
                 break;
         case CONTROL_DOWNLOAD:
                 text = "authorize what is missing";
@@ -120,14 +130,14 @@ static void next_of_violated(const Instance *i, Control c, const DescribeNext *d
                 return;
         }
 
-        if (d->enforce)
+        if (d->enforce || others)
                 (void) snprintf(buf, DESCRIBE_MAX, "%s", text);
         else
                 (void) snprintf(buf, DESCRIBE_MAX, "report it; nothing is changed in mode observe");
 }
 
 static void next_of_compliant(const Instance *i, Control c, const DescribeNext *d, char buf[static DESCRIBE_MAX]) {
-        const char *text = "look whether it is still so";
+        char every[TIME_TEXT_MAX];
 
         if (c == CONTROL_LOCK) {
                 next_of_lock(i, d, buf);
@@ -135,10 +145,13 @@ static void next_of_compliant(const Instance *i, Control c, const DescribeNext *
         }
 
         if (d->enforce && c == CONTROL_SCHEDULE && i->schedule->reapply_usec != USEC_INFINITY)
-                text = "write the backup's schedule again, drift or not";
+                (void) snprintf(buf, DESCRIBE_MAX, "write the backup's schedule again, drift or not, %s after the last time",
+                                duration_format_human(i->schedule->reapply_usec, every));
         else if (d->enforce && c == CONTROL_DOWNLOAD && i->download->reauthorize_usec != USEC_INFINITY)
-                text = "authorize the download again";
-        (void) snprintf(buf, DESCRIBE_MAX, "%s", text);
+                (void) snprintf(buf, DESCRIBE_MAX, "authorize the download again, %s after the last time",
+                                duration_format_human(i->download->reauthorize_usec, every));
+        else
+                (void) snprintf(buf, DESCRIBE_MAX, "%s", NEXT_LOOK);
 }
 
 char *control_describe_next(const Instance *instance, Control c, const DescribeNext *d, char buf[static DESCRIBE_MAX]) {

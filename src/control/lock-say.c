@@ -94,11 +94,24 @@ void lock_quiet(const Situation *s, const LockView *v, Decision *d, usec_t quiet
         decision_quiet(d, s, MIN(MIN(quiet_usec, left), lock_memory_left_usec(v->memory, v->now_usec)));
 }
 
+/* What was found comes before what keeps it from being mended: the one is the verdict, the other explains why it lasts. No durations: the
+ * sentence is stored, and read later. */
 void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const char *why) {
+        char end[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
+        usec_t wait = MIN(wait_usec, v->policy->poll_usec);
+
         if (!v->running && v->memory->seen && v->memory->end_usec > 0)
                 lock_say_lapsed(v, d);
         lock_say_expiring(v, d, why);
-        decision_done(d, VERDICT_VIOLATED, MIN(wait_usec, v->policy->poll_usec), "%s", why);
+
+        if (!v->running)
+                decision_done(d, VERDICT_VIOLATED, wait, "no compliance lock is in force, expected one of %lld days; %s",
+                              (long long) v->policy->retention_days, why);
+        else if (v->remaining_usec < v->policy->renew_before_usec)
+                decision_done(d, VERDICT_VIOLATED, wait, "the compliance lock ends at %s, expected at least %s to remain; %s",
+                              rfc3339_format(v->end_usec, end), duration_format_human(v->policy->renew_before_usec, wanted), why);
+        else
+                decision_done(d, VERDICT_VIOLATED, wait, "%s", why);
 }
 
 void lock_done_refused(const Situation *s, const LockView *v, Decision *d, const char *why) {

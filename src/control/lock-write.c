@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "control/describe.h"
 #include "control/lock-internal.h"
 
 /*
@@ -56,7 +57,7 @@ static void ask_write(const Situation *s, const LockView *v, LockAction action, 
 
 static void plan_enable(const Situation *s, const LockView *v, Decision *d) {
         const LockPolicy *p = v->policy;
-        char why[256];
+        char why[DESCRIBE_MAX];
 
         if (p->retention_days > s->limit_retention_days || p->retention_days > p->max_retention_days) {
                 (void) snprintf(why, sizeof(why), "%lld days are more than the cap of %lld days allows", (long long) p->retention_days,
@@ -66,8 +67,7 @@ static void plan_enable(const Situation *s, const LockView *v, Decision *d) {
         }
 
         if (s->new_locks_left == 0) {
-                (void) snprintf(why, sizeof(why), "limits.new_locks_per_day: %u locks were enabled within 24 hours",
-                                s->new_locks_per_day);
+                (void) control_describe_new_locks(s->new_locks_per_day, why);
                 lock_done_refused(s, v, d, why);
                 return;
         }

@@ -367,14 +367,23 @@ static void quiet(const Situation *s, const View *v, Decision *d, usec_t reapply
         decision_quiet(d, s, MIN(MIN(reapply_usec, fresh_usec(s)), same_offsets_usec(v)));
 }
 
+static void done_stale(const Situation *s, Decision *d, usec_t wait_usec, const char *note) {
+        usec_t max = s->instance->schedule->max_backup_age_usec, latest = s->look->backup_at_usec;
+        char at[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
+
+        (void) rfc3339_format(latest > 0 ? latest : s->state->schedule.on_since_usec, at);
+        decision_done(d, VERDICT_VIOLATED, wait_usec, "the schedule is as written, but %s %s, expected one at most %s old%s",
+                      latest > 0 ? "the latest backup is of" : "there is no backup yet, although automatic backup is on since", at,
+                      duration_format_human(max, wanted), note);
+}
+
 /* The schedule is as written. */
 static void done_as_written(const Situation *s, Decision *d, usec_t wait_usec, const char *note) {
         bool on = s->instance->schedule->on;
 
         wait_usec = MIN(wait_usec, s->instance->schedule->poll_usec);
         if (say_stale(s, d))
-                decision_done(d, VERDICT_VIOLATED, wait_usec,
-                              "the schedule is as written, but its latest backup is too old%s", note);
+                done_stale(s, d, wait_usec, note);
         else
                 decision_done(d, VERDICT_COMPLIANT, wait_usec, "automatic backup is %s as written%s",
                               on ? "on" : "off", note);

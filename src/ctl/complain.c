@@ -25,12 +25,20 @@ void ctl_complain(const char *format, ...) {
         va_end(ap);
 }
 
+void ctl_hint(void) {
+        static bool hinted = false;
+
+        if (!hinted)
+                (void) fprintf(stderr, "Try 'holdfastctl --help'.\n");
+        hinted = true;
+}
+
 int ctl_usage(const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
         line(format, ap);
         va_end(ap);
-        (void) fprintf(stderr, "Try 'holdfastctl --help'.\n");
+        ctl_hint();
         return EXIT_USAGE;
 }

@@ -60,3 +60,5 @@ int verb_why(const CtlOptions *o, int argc, char *argv[]);
 void ctl_complain(const char *format, ...) _printf_(1, 2);
 /* Likewise, for wrong usage of a verb, with a hint at the manual. Return: EXIT_USAGE. */
 int ctl_usage(const char *format, ...) _printf_(1, 2);
+/* The hint alone, once. */
+void ctl_hint(void);

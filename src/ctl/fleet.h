@@ -11,6 +11,8 @@
 /* Texts belong to the fleet; NULL, and 0 for numbers and times, where it is not known. */
 typedef struct FleetInfo {
         bool live;                      /* the daemon said it itself; else it is the state that it left behind */
+        bool running;                   /* a daemon is there, also where the files were asked and not it */
+        bool files;                     /* not live: because the command line says which files are meant */
         usec_t as_of_usec;              /* of the state */
         usec_t now_usec;                /* when it was asked */
         const char *version, *mode;
@@ -19,6 +21,7 @@ typedef struct FleetInfo {
         usec_t credentials_expire_usec;
         usec_t started_usec, reloaded_usec, next_look_usec, contact_at_usec;
         bool state_failing;
+        bool settings_rejected;         /* holdfast.yaml was, at the last load: what was in force before still is */
         bool state_missing;             /* not live: there is no database yet */
         bool config_broken;             /* not live: settings or policies cannot be read at all */
 } FleetInfo;

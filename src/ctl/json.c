@@ -102,7 +102,9 @@ int ctl_json_add_info(json_object *to, const char *key, const FleetInfo *info) {
         json_object *o = ctl_json_add_object(to, key);
         int r;
 
-        r = ctl_json_add_bool(o, "running", info->live);
+        r = ctl_json_add_bool(o, "running", info->running);
+        if (r >= 0)
+                r = ctl_json_add_bool(o, "asked", info->live);
         if (r >= 0)
                 r = ctl_json_add_time(o, "as_of", info->live ? info->now_usec : info->as_of_usec);
         if (r >= 0)
@@ -129,6 +131,8 @@ int ctl_json_add_info(json_object *to, const char *key, const FleetInfo *info) {
                 r = ctl_json_add_time(o, "credentials_expire", info->credentials_expire_usec);
         if (r >= 0)
                 r = ctl_json_add_bool(o, "state_failing", info->state_failing);
+        if (r >= 0)
+                r = ctl_json_add_bool(o, "settings_rejected", info->settings_rejected);
         return r;
 }
 

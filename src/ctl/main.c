@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 
 #include "ctl/options.h"
 #include "ctl/verbs.h"
@@ -62,17 +64,58 @@ static int unknown_verb(const char *name) {
         return ctl_usage("unknown verb '%s'", name);
 }
 
-int main(int argc, char *argv[]) {
-        _cleanup_(options_done) CtlOptions options = {};
+/* Whoever read the output has gone, which is no failure: what else was wrong with it errno may not tell any more. */
+static bool is_abandoned(void) {
+        struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* What was printed is with whom it is for, or the exit status says that it is not. */
+static int close_output(int status) {
+        bool lost = ferror(stdout) != 0, printed = lost || __fpending(stdout) > 0;
+        bool abandoned = lost && is_abandoned();
+
+        int error;
+
+        error = fclose(stdout) == 0 ? 0 : errno;
+        if (abandoned || error == EPIPE || (error == EBADF && !printed) || (error == 0 && !lost))
+                return status;
+
+        ctl_complain("stdout: not all could be written%s%s", error > 0 ? ": " : "", error > 0 ? strerror(error) : "");
+        return EXIT_FAILURE;
+}
+
+static int run_verb(CtlOptions *o, int argc, char *argv[]) {
+        char *program = NULL;
         const Verb *verb;
         int status;
 
-        /* Whoever reads the output may go away, "| head": that is no error worth a signal's exit status in the middle of a line. */
-        (void) signal(SIGPIPE, SIG_IGN);
+        verb = argc > 0 ? find_verb(argv[0]) : find_verb("status");
+        if (!verb)
+                return unknown_verb(argv[0]);
+        if (streq(verb->name, "help")) {
+                print_help();
+                return EXIT_SUCCESS;
+        }
+        if (argc == 0)
+                return verb->run(o, 0, argv);
 
-        argc--;
-        argv++;
-        switch (options_take(&argc, argv, &options)) {
+        /* What getopt_long() calls the program. */
+        if (asprintf(&program, "holdfastctl: %s", verb->name) < 0) {
+                ctl_complain("%s", strerror(ENOMEM));
+                return EXIT_FAILURE;
+        }
+        argv[0] = program;
+        status = verb->run(o, argc - 1, argv + 1);
+        if (status == EXIT_USAGE)
+                ctl_hint();     /* getopt_long() gives none */
+        free(program);
+        return status;
+}
+
+static int run(CtlOptions *o, int argc, char *argv[]) {
+        switch (options_take(&argc, argv, o)) {
         case OPTIONS_GO:
                 break;
         case OPTIONS_HELP:
@@ -85,23 +128,18 @@ int main(int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
 
-        if (options_settle(&options) < 0) {
+        if (options_settle(o) < 0) {
                 ctl_complain("%s", strerror(ENOMEM));
                 return EXIT_FAILURE;
         }
+        return run_verb(o, argc, argv);
+}
 
-        verb = argc > 0 ? find_verb(argv[0]) : find_verb("status");
-        if (!verb)
-                return unknown_verb(argv[0]);
-        if (streq(verb->name, "help")) {
-                print_help();
-                return EXIT_SUCCESS;
-        }
+int main(int argc, char *argv[]) {
+        _cleanup_(options_done) CtlOptions options = {};
 
-        status = verb->run(&options, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
-        if (fflush(stdout) != 0 && errno != EPIPE) {
-                ctl_complain("stdout: %s", strerror(errno));
-                return EXIT_FAILURE;
-        }
-        return status;
+        /* Whoever reads the output may go away, "| head": that is no error worth a signal's exit status in the middle of a line. */
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        return close_output(run(&options, argc - 1, argv + 1));
 }

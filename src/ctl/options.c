@@ -121,6 +121,10 @@ OptionsResult options_take(int *argc, char *argv[], CtlOptions *ret) {
                 OptionsResult result;
                 int found;
 
+                if (streq(argv[i], "--") && !verb) {    /* what follows is the verb */
+                        i++;
+                        break;
+                }
                 if (streq(argv[i], "--") || (verb && streq(verb, "log")))
                         break;
 
@@ -142,7 +146,12 @@ OptionsResult options_take(int *argc, char *argv[], CtlOptions *ret) {
                                 return OPTIONS_WRONG;
                         }
                         value = argv[++i];
-                } else if (!shared[found].has_value && value) {
+                }
+                if (shared[found].has_value && *value == '\0') {
+                        (void) ctl_usage("%s needs a value, and not an empty one", shared[found].name);
+                        return OPTIONS_WRONG;
+                }
+                if (!shared[found].has_value && value) {
                         (void) ctl_usage("%s takes no value", shared[found].name);
                         return OPTIONS_WRONG;
                 }

@@ -17,7 +17,8 @@ typedef enum OptionsResult {
 /**
  * options_take() - take the shared options out of the arguments
  * @argc, @argv: what follows the program's name; shared options are taken out, all else keeps its order. Nothing is taken from behind the
- *              verb "log", which hands its arguments on, nor from behind "--"
+ *              verb "log", which hands its arguments on, nor from behind "--",
+ *              which is taken out itself where no verb precedes it
  * @ret:        set but for what depends on the terminal, see options_settle()
  */
 OptionsResult options_take(int *argc, char *argv[], CtlOptions *ret);

@@ -85,7 +85,8 @@ void pager_done(Pager *p) {
         if (p->pid <= 0)
                 return;
 
-        (void) fflush(stdout);          /* who quits early has seen enough */
+        (void) fflush(stdout);
+        clearerr(stdout);               /* who quits early has seen enough: that is no failure to write */
         nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
         if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
                 (void) close(STDOUT_FILENO);    /* whatever happens, the pager sees the end */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 
+#include "control/describe.h"
 #include "ctl/rehearse.h"
 
 /*
@@ -245,6 +247,21 @@ static const struct {
         { EVENT_CREDENTIALS_REJECTED, REHEARSE_KEY_REFUSED },
 };
 
+/* Where some are played for all, the limit was divided as they are: what it says is told as the owner wrote it. NULL: out of memory. */
+static char *in_whole(const RehearseCollect *c, const char *message) {
+        unsigned limit = c->fleet->config.settings->limits.new_locks_per_day;
+        char played[DESCRIBE_MAX], written[DESCRIBE_MAX], *text = NULL;
+        const char *at;
+
+        control_describe_new_locks(rehearse_fleet_new_locks(c->fleet), played);
+        at = strstr(message, played);
+        if (!at)
+                return strdup(message);
+        if (asprintf(&text, "%.*s%s%s", (int) (at - message), message, control_describe_new_locks(limit, written), at + strlen(played)) < 0)
+                return NULL;
+        return text;
+}
+
 static void on_lasting(RehearseCollect *c, size_t member, const Event *e, usec_t now_usec) {
         for (size_t i = 0; i < N_ELEMENTS(lasting); i++) {
                 RehearseKind kind = lasting[i].kind;
@@ -255,7 +272,7 @@ static void on_lasting(RehearseCollect *c, size_t member, const Event *e, usec_t
                         continue;
                 add(c, kind, member, 0, e->lock_end_usec, now_usec);
                 if (!c->life->why[kind])
-                        c->life->why[kind] = strdup(e->message);        /* without it less is told */
+                        c->life->why[kind] = in_whole(c, e->message);   /* without it less is told */
         }
 }
 

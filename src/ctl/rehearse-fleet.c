@@ -299,8 +299,11 @@ int rehearse_fleet_originals(const RehearseFleet *f, Settings **ret_settings, Po
         return copy_both(f, NULL, true, ret_settings, ret_policies);
 }
 
+unsigned rehearse_fleet_new_locks(const RehearseFleet *f) {
+        return (f->config.settings->limits.new_locks_per_day + f->limit_divisor - 1) / f->limit_divisor;
+}
+
 int rehearse_fleet_configuration(const RehearseFleet *f, const bool *played, Settings **ret_settings, PolicySet **ret_policies) {
-        unsigned *limit;
         int r;
 
         r = copy_both(f, played, false, ret_settings, ret_policies);
@@ -309,7 +312,6 @@ int rehearse_fleet_configuration(const RehearseFleet *f, const bool *played, Set
 
         /* Nobody's secrets are read: the machine answers for the environment with a key of its own. */
         (*ret_settings)->credentials.source = CREDENTIALS_ENVIRONMENT;
-        limit = &(*ret_settings)->limits.new_locks_per_day;
-        *limit = (*limit + f->limit_divisor - 1) / f->limit_divisor;
+        (*ret_settings)->limits.new_locks_per_day = rehearse_fleet_new_locks(f);
         return 0;
 }

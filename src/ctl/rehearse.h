@@ -147,6 +147,7 @@ bool rehearse_fleet_has_locks(const RehearseFleet *f);
 /* Settings and policies as written, and as they are played: with a key of our own, and only members with @played (NULL: all). Both new; the
  * texts of the policies stay the fleet's. */
 int rehearse_fleet_originals(const RehearseFleet *f, Settings **ret_settings, PolicySet **ret_policies);
+unsigned rehearse_fleet_new_locks(const RehearseFleet *f);       /* limits.new_locks_per_day as it is played */
 int rehearse_fleet_configuration(const RehearseFleet *f, const bool *played, Settings **ret_settings, PolicySet **ret_policies);
 
 /* Sets every member's start: bare or as written. Return: 0 or -ENOMEM. */

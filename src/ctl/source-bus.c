@@ -36,6 +36,7 @@ static const struct {
         { "CredentialsState",      's', offsetof(FleetInfo, credentials_state)       },
         { "CredentialsExpireUSec", 't', offsetof(FleetInfo, credentials_expire_usec) },
         { "StateFailing",          'b', offsetof(FleetInfo, state_failing)           },
+        { "SettingsRejected",      'b', offsetof(FleetInfo, settings_rejected)       },
 };
 
 /* A property that is not known, or of another type than it was: a daemon may be newer. */
@@ -151,7 +152,7 @@ static int get_instances(sd_bus *bus, char *const names[], size_t n_names, Fleet
         return 1;
 }
 
-static int read_endpoints(sd_bus *bus, Fleet *f) {
+int source_bus_endpoints(sd_bus *bus, Fleet *f) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
         EndpointStatus status;
         int r;
@@ -172,7 +173,7 @@ static int read_all(sd_bus *bus, char *const names[], size_t n_names, Fleet *f) 
         r = read_properties(bus, f);
         if (r < 0)
                 return r;
-        r = read_endpoints(bus, f);
+        r = source_bus_endpoints(bus, f);
         if (r < 0)
                 return r;
 
@@ -194,6 +195,6 @@ int source_bus_read(const CtlOptions *o, char *const names[], size_t n_names, Fl
         if (r < 0)
                 return r;
 
-        f->info.live = true;
+        f->info.live = f->info.running = true;
         return 0;
 }

@@ -6,6 +6,7 @@
 #include "control/describe.h"
 #include "ctl/config.h"
 #include "ctl/source.h"
+#include "ctl/words.h"
 #include "store/read.h"
 
 /*
@@ -13,6 +14,8 @@
  */
 
 #define KEY_MAX 192             /* bytes: service, instance id (at most 64) and control */
+#define WHY_MAX 1280            /* bytes; longer reasons are cut */
+#define POLL_NOT_KNOWN_USEC (12 * USEC_PER_HOUR)        /* where no policy says how often it is looked at; picked */
 
 typedef struct Slot {
         char key[KEY_MAX];
@@ -155,9 +158,47 @@ static void fill_lock(Reader *rd, const Slot *slot, ControlStatus *status) {
                 status->renew_at_usec = usec_sub(status->lock_end_usec, slot->instance->lock->renew_before_usec);
 }
 
+/*
+ * What held when somebody looked last holds no longer for sure once a look was due, and nobody has looked: a state that a daemon has left
+ * behind says compliant for ever. A lock that has ended has, whoever looks. Both are told in @why, which @status borrows.
+ */
+static void age(const Reader *rd, const Slot *slot, ControlStatus *status, char why[static WHY_MAX]) {
+        usec_t now_usec = rd->fleet->info.now_usec, due_usec, poll_usec = POLL_NOT_KNOWN_USEC;
+        char at[WORDS_MAX];
+
+        if (status_verdict(status) == VERDICT_UNKNOWN)
+                return;
+
+        if (status->lock_end_usec > 0 && status->lock_end_usec <= now_usec) {
+                if (status_verdict(status) == VERDICT_COMPLIANT)
+                        status->since_usec = status->lock_end_usec;
+                (void) snprintf(why, WHY_MAX, "the compliance lock ended at %s", words_time_both(status->lock_end_usec, now_usec, at));
+                status->verdict = status->last_verdict = verdict_to_string(VERDICT_VIOLATED);
+                status->why = why;
+                return;
+        }
+
+        if (rd->fleet->info.running || status->looked_at_usec == 0)
+                return;
+        if (slot->instance)
+                poll_usec = instance_poll_usec(slot->instance, slot->control);
+        due_usec = usec_add(status->looked_at_usec, usec_add(poll_usec, poll_usec));    /* the next look, and as long again */
+        if (status->renew_at_usec > status->looked_at_usec)
+                due_usec = MIN(due_usec, status->renew_at_usec);
+        if (due_usec > now_usec)
+                return;
+
+        (void) snprintf(why, WHY_MAX, "nobody has looked since %s; then it was %s: %.1000s",
+                        words_time_both(status->looked_at_usec, now_usec, at), verdict_to_string(status_verdict(status)),
+                        status->why ? status->why : "why is not known");
+        status->verdict = verdict_to_string(VERDICT_UNKNOWN);
+        status->unknown_since_usec = due_usec;
+        status->why = why;
+}
+
 static int on_control(Reader *rd, const StateRecord *record) {
         const ControlState *state = record->control_state.state;
-        char next[DESCRIBE_MAX], key[KEY_MAX];
+        char next[DESCRIBE_MAX], key[KEY_MAX], why[WHY_MAX];
         ControlStatus *status;
         Slot *slot = NULL;
         int r;
@@ -184,6 +225,7 @@ static int on_control(Reader *rd, const StateRecord *record) {
         status->verdict = state->unknown_since_usec > 0 ? verdict_to_string(VERDICT_UNKNOWN) : status->last_verdict;
         if (record->control == CONTROL_LOCK)
                 fill_lock(rd, slot, status);
+        age(rd, slot, status, why);
         if (slot->instance) {
                 DescribeNext d = {
                         .state = state,
@@ -240,6 +282,9 @@ int state_complain(const CtlOptions *o, int r) {
         case -EBUSY:
                 ctl_complain("%s: the state is being written, try again", o->state);
                 break;
+        case -ENOENT:
+                ctl_complain("%s: there is no state: holdfastd has left none", o->state);
+                return -ENODATA;
         default:
                 ctl_complain("%s: %s", o->state, strerror(-r));
                 break;
@@ -277,6 +322,7 @@ int source_state_read(const CtlOptions *o, bool removed, Fleet *f) {
         _cleanup_(reader_done) Reader rd = { .fleet = f, .config = &config, .removed = removed };
         int r;
 
+        f->info.running = store_is_held(o->state);
         r = config_load(o, &config);
         rd.policies = r >= 0;
         f->info.config_broken = r < 0;

@@ -26,6 +26,7 @@ int source_read(const CtlOptions *o, char *const names[], size_t n_names, Fleet 
         }
 
         f->info.now_usec = realtime();
+        f->info.files = files;
         r = files ? -ENODEV : source_bus_read(o, names, n_names, f);
         if (r == -ENODEV)
                 r = source_state_read(o, false, f);
@@ -46,10 +47,18 @@ void source_foot(const Fleet *f) {
 
         if (f->info.live)
                 return;
-        if (f->info.state_missing)
+        if (f->info.running && f->info.state_missing)
+                (void) fprintf(stderr, "holdfastd is running, but has stored nothing yet: nothing is known of the cloud.\n");
+        else if (f->info.running)
+                (void) fprintf(stderr, "holdfastd is running, but %s: this is what it has stored, as of %s.\n",
+                               f->info.files ? "the files were asked and not it" : "it is not on the system bus",
+                               words_time(f->info.as_of_usec, when));
+        else if (f->info.state_missing)
                 (void) fprintf(stderr, "holdfastd is not running, and has left no state: nothing is known of the cloud.\n");
         else
                 (void) fprintf(stderr, "holdfastd is not running; this is the state as of %s.\n", words_time(f->info.as_of_usec, when));
+        if (f->info.files)
+                (void) fprintf(stderr, "The files were asked, and not the daemon, as --config, --instances or --state is given.\n");
 }
 
 int source_exit(int r) {

@@ -5,6 +5,7 @@
 #include <libsmartcols/libsmartcols.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ctl/wrap.h"
 
@@ -16,8 +17,8 @@
 
 struct Table {
         struct libscols_table *table;
-        bool terminal;
-        unsigned columns;       /* of the terminal */
+        bool limited;           /* lines end at columns: those of the terminal, or of who names a width */
+        unsigned columns;
         unsigned flags[COLUMNS_MAX], widths[COLUMNS_MAX];
         size_t n_columns;
         struct libscols_line *row;
@@ -53,15 +54,15 @@ int table_new(const CtlOptions *o, Table **ret) {
                 return -ENOMEM;
 
         /* Behind a pager the terminal is not stdout any more. */
-        note(t, scols_table_set_termforce(t->table, o->terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER));
-        if (o->terminal)
+        t->limited = o->terminal || getenv("COLUMNS");
+        note(t, scols_table_set_termforce(t->table, t->limited ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER));
+        if (t->limited)
                 note(t, scols_table_set_termwidth(t->table, o->columns));
         note(t, scols_table_enable_colors(t->table, o->color));
         note(t, scols_table_enable_noheadings(t->table, !o->legend));
         note(t, scols_table_set_column_separator(t->table, "  "));      /* GAP */
         note(t, scols_table_enable_minout(t->table, 1));        /* no blanks at the end of a line */
 
-        t->terminal = o->terminal;
         t->columns = o->columns;
         *ret = STEAL(t);
         return 0;
@@ -141,21 +142,19 @@ static int wrap_cell(struct libscols_cell *cell, unsigned columns) {
 
 /* libsmartcols breaks lines where they end; people read words. What the other columns leave is known now. */
 static int wrap_column(Table *t, size_t column) {
-        unsigned others = 0;
+        unsigned others = 0, left;
         int r = 0;
 
         for (size_t i = 0; i < t->n_columns; i++)
                 others += i == column ? 0 : t->widths[i] + GAP;
-        if (others + WRAP_MIN > t->columns)
-                return 0;
-
+        left = MAX((unsigned) WRAP_MIN, t->columns - MIN(others, t->columns));
         for (size_t i = 0; i < scols_table_get_nlines(t->table) && r >= 0; i++)
-                r = wrap_cell(scols_line_get_cell(scols_table_get_line(t->table, i), column), t->columns - others);
+                r = wrap_cell(scols_line_get_cell(scols_table_get_line(t->table, i), column), left);
         return r;
 }
 
 int table_print(Table *t) {
-        for (size_t i = 0; i < t->n_columns && t->terminal; i++)
+        for (size_t i = 0; i < t->n_columns && t->limited; i++)
                 if (t->flags[i] & TABLE_WRAP)
                         note(t, wrap_column(t, i));
         if (t->error < 0)

@@ -142,6 +142,86 @@ static int newest_first(const void *a, const void *b) {
         return (x->at_usec < y->at_usec) - (x->at_usec > y->at_usec);
 }
 
+/* --- Names of the past -------------------------------------------------------------------------------------------- */
+
+/* What a sentence of the evidence calls an instance is kept as it was, whatever the policy is named now. */
+typedef struct Search {
+        Fleet *fleet;
+        const char *name;
+        const char *instance_id;        /* the fleet's: the newest that had this name or id; NULL: none */
+        Service service;
+} Search;
+
+static bool names_it(const StateRecord *record, const char *name) {
+        const char *detail = record->evidence.detail;
+        size_t n = strlen(name);
+
+        return streq(record->instance_id, name) || (detail && strncmp(detail, name, n) == 0 && detail[n] == ':' && detail[n + 1] == ' ');
+}
+
+static int on_searched(void *userdata, const StateRecord *record) {
+        Search *s = userdata;
+
+        if (!record->instance_id || record->service >= SERVICE__MAX || !names_it(record, s->name))
+                return 0;
+        s->instance_id = fleet_text(s->fleet, record->instance_id);
+        s->service = record->service;
+        return s->instance_id ? -ECANCELED : -ENOMEM;
+}
+
+static bool is_known(const Fleet *f, const char *name) {
+        for (size_t i = 0; i < f->n_items; i++)
+                if (streq(f->items[i].name, name) || streq(f->items[i].instance_id, name))
+                        return true;
+
+        return false;
+}
+
+/* An instance that is known now only under another name, or not at all any more, is found by what the evidence calls it: its id, or the fleet's
+ * new entry for it. What is neither stays as it is, for fleet_select() to judge. */
+static int find_past(StoreView *view, Fleet *f, const char **name) {
+        const EvidenceQuery query = { .control = -1 };
+        Search s = { .fleet = f, .name = *name };
+        ControlStatus past;
+        int r;
+
+        if (!**name || is_known(f, *name))
+                return 0;
+
+        r = store_view_history(view, &query, on_searched, &s);
+        if (r < 0 && r != -ECANCELED)
+                return r;
+        if (!s.instance_id)
+                return 0;
+
+        *name = s.instance_id;
+        if (is_known(f, s.instance_id))
+                return 0;
+        past = (ControlStatus) { .name = s.instance_id, .instance_id = s.instance_id, .service = service_to_string(s.service), .control = "" };
+        r = fleet_add(f, &past);
+        if (r >= 0)
+                fleet_sort(f);
+        return r;
+}
+
+/* Leaves what the names mean. Return: 0; -ENOENT, -ENOTUNIQ, said; -errno, said. */
+static int select_named(const CtlOptions *o, StoreView *view, Fleet *f, char *const names[], size_t n_names) {
+        _cleanup_(freep) char **found = calloc(MAX(n_names, (size_t) 1), sizeof(*found));
+        int r = found ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < n_names && r >= 0; i++) {
+                const char *name = names[i];
+
+                if (view)
+                        r = find_past(view, f, &name);
+                found[i] = (char *) name;       /* only read */
+        }
+
+        return r < 0 ? state_complain(o, r) : fleet_select(f, found, n_names);
+}
+
+/* --- What is shown ------------------------------------------------------------------------------------------------ */
+
 /* Each instance of the fleet once; several of them share the limit. */
 static int collect(StoreView *view, const HistoryOptions *ho, History *h) {
         EvidenceQuery query = ho->query;
@@ -297,18 +377,21 @@ int verb_history(const CtlOptions *o, int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         r = source_state_read(o, true, f);
-        if (r >= 0) {
-                fleet_sort(f);
-                r = fleet_select(f, argv - 1 + optind, ho.named ? (size_t) (argc + 1 - optind) : 0);
-        }
         if (r < 0)
                 return source_exit(r);
+        fleet_sort(f);
 
         h.fleet = f;
         r = note_names(&h);
         if (r >= 0 && !f->info.state_missing)
                 r = store_view_open(o->state, &view);
-        if (r >= 0 && view)
+        if (r < 0)
+                return source_exit(state_complain(o, r));
+        r = select_named(o, view, f, argv - 1 + optind, ho.named ? (size_t) (argc + 1 - optind) : 0);
+        if (r < 0)
+                return source_exit(r);
+
+        if (view)
                 r = collect(view, &ho, &h);
         if (r < 0)
                 return source_exit(state_complain(o, r));

@@ -29,19 +29,36 @@ typedef struct Step {
         const char *found;      /* how it is: the last that was said of it as a drift or the like */
         const char *trouble;    /* why it could not be looked at, or mended */
         const char *method, *url, *body;        /* NULL: nothing would be sent */
+        const char *reason;     /* nothing would be sent: why not */
         bool enables;           /* a new lock: counts for limits.new_locks_per_day */
 } Step;
+
+/* What the policies say of why nothing is sent: they are the engine's while it runs. */
+typedef struct Known {
+        const char *name;       /* the plan's; the key */
+        UT_hash_handle hh;
+        bool observe;
+        bool encryption_reported;       /* but not switched on: no key, or expected off */
+} Known;
 
 typedef struct Plan {
         Fleet *texts;
         Step *steps;
+        Known *known;
+        bool observe;           /* every policy that is looked at */
         size_t n_requests, n_troubles, n_enables;
         unsigned new_locks_per_day;
         bool out_of_memory;
 } Plan;
 
 static void plan_done(Plan *p) {
+        Known *k, *next_known;
         Step *s, *next;
+
+        HASH_ITER(hh, p->known, k, next_known) {
+                HASH_DEL(p->known, k);
+                free(k);
+        }
 
         HASH_ITER(hh, p->steps, s, next) {
                 HASH_DEL(p->steps, s);
@@ -75,6 +92,43 @@ static Step *step_get(Plan *p, const char *name, const char *control) {
                 return NULL;
         }
         return s;
+}
+
+static int note_policies(Plan *p, const PolicySet *set) {
+        p->observe = set->n_instances > 0;
+        for (size_t i = 0; i < set->n_instances; i++) {
+                const Instance *n = &set->instances[i];
+                Known *k = calloc(1, sizeof(*k));
+
+                if (!k)
+                        return -ENOMEM;
+                *k = (Known) {
+                        .name = fleet_text(p->texts, n->name),
+                        .observe = n->mode == MODE_OBSERVE,
+                        .encryption_reported = n->encryption && (!n->encryption->expect_on || !n->encryption->kms_key_id),
+                };
+                if (k->name)
+                        HASH_ADD_KEYPTR(hh, p->known, k->name, strlen(k->name), k);
+                if (!k->name || !hash_added(k)) {
+                        free(k);
+                        return -ENOMEM;
+                }
+                p->observe = p->observe && k->observe;
+        }
+
+        return 0;
+}
+
+/* Why is a state that was found left as it is? */
+static const char *reason_for(const Plan *p, const Event *event) {
+        const Known *k = NULL;
+
+        if (event->id == EVENT_BACKUP_STALE || event->id == EVENT_LOCK_EMPTY)
+                return "holdfast makes no backups itself";
+        HASH_FIND_STR(p->known, event->name, k);
+        if (k && k->encryption_reported && streq(event->control, control_to_string(CONTROL_ENCRYPTION)))
+                return "the policy wants it reported only";
+        return k && k->observe ? "mode observe" : NULL;
 }
 
 /* --- What comes from the world ------------------------------------------------------------------------------------- */
@@ -163,8 +217,10 @@ static void on_said(void *userdata, const Event *event) {
         case EVENT_LOCK_EMPTY:
         case EVENT_BACKUP_STALE:
                 s = event->name && event->control ? step_get(p, event->name, event->control) : NULL;
-                if (s && (!s->found || event->id != EVENT_LOCK_LAPSED))
+                if (s && (!s->found || event->id != EVENT_LOCK_LAPSED)) {
                         s->found = fleet_text(p->texts, sentence_of(event));
+                        s->reason = reason_for(p, event);
+                }
                 return;
         case EVENT_REMEDIATION_FAILED:
         case EVENT_LOCK_REFUSED:
@@ -228,7 +284,7 @@ static void print_step(const CtlOptions *o, const Step *s) {
         } else if (s->trouble)
                 (void) printf("  %sNothing would be sent:%s %s\n", words_color(o, COLOR_BAD, on), words_color_off(o), s->trouble);
         else
-                (void) printf("  Nothing would be sent.\n");
+                (void) printf("  Nothing would be sent%s%s.\n", s->reason ? ": " : "", s->reason ? s->reason : "");
         (void) printf("\n");
 }
 
@@ -243,7 +299,9 @@ static void print_text(const CtlOptions *o, const Plan *p, const EngineCounts *c
                 return;
 
         if (p->n_requests == 0)
-                (void) printf("Nothing to do: %zu control%s looked at, %zu compliant, %zu violated, %zu unknown.\n", counts->n_controls,
+                (void) printf("%s%s: %zu control%s looked at, %zu compliant, %zu violated, %zu unknown.\n",
+                              counts->n_compliant == counts->n_controls ? "Nothing to do" : "Nothing would be sent",
+                              p->observe ? " (mode observe)" : "", counts->n_controls,
                               plural(counts->n_controls), counts->n_compliant, counts->n_violated, counts->n_unknown);
         else
                 (void) printf("%zu request%s would be sent; nothing was. What follows upon each is decided by what is read back.\n",
@@ -271,6 +329,7 @@ static int print_json(const Plan *p, const EngineCounts *counts) {
                 (void) ctl_json_add_text(o, "instance_id", s->instance_id);
                 (void) ctl_json_add_text(o, "found", s->found);
                 (void) ctl_json_add_text(o, "wanted", s->wanted);
+                (void) ctl_json_add_text(o, "reason", s->method || s->trouble ? NULL : s->reason);
                 if (ctl_json_add_text(o, "trouble", s->method ? NULL : s->trouble) < 0)
                         return ctl_json_print(NULL);
                 if (!s->method) {
@@ -310,6 +369,8 @@ int verb_plan(const CtlOptions *o, int argc, char *argv[]) {
                 return r == -ENOMEM ? EXIT_FAILURE : EXIT_NO_SUCH;
 
         r = fleet_new(&plan.texts);
+        if (r >= 0)
+                r = note_policies(&plan, c.policies);
         if (r < 0) {
                 ctl_complain("%s", strerror(-r));
                 return EXIT_FAILURE;

@@ -93,9 +93,12 @@ static void print_daemon(const CtlOptions *o, const Fleet *f) {
                               o->utf8 ? "●" : "*", words_color_off(o), i->version ? i->version : "?", i->mode ? i->mode : "?",
                               words_time_both(i->started_usec, i->now_usec, started));
         else
-                (void) printf("%s%s%s holdfastd is not running: what it left behind\n", words_color(o, COLOR_WARN, on), o->utf8 ? "○" : "*",
-                              words_color_off(o));
+                (void) printf("%s%s%s holdfastd %s\n", words_color(o, COLOR_WARN, on), o->utf8 ? "○" : "*", words_color_off(o),
+                              i->running ? "is running, but was not asked: what it has stored" : "is not running: what it left behind");
 
+        if (i->settings_rejected)
+                (void) printf("  %sholdfast.yaml was rejected at the reload of %s: the one before is in force: holdfastctl check says why%s\n",
+                              words_color(o, COLOR_BAD, on), words_time(i->reloaded_usec, expire), words_color_off(o));
         if (i->state_failing)
                 (void) printf("  %sThe state cannot be stored: no lock is written until it can%s\n", words_color(o, COLOR_BAD, on),
                               words_color_off(o));
@@ -316,6 +319,20 @@ static void print_change(const ControlStatus *s, usec_t now_usec) {
         field("Last change", line);
 }
 
+/* With the time, where that is not at the next look. */
+static void print_next(const ControlStatus *s, const FleetInfo *info) {
+        usec_t at_usec = s->renew_at_usec > 0 ? s->renew_at_usec : s->reapply_at_usec > 0 ? s->reapply_at_usec : s->change_at_usec;
+        char line[1024], at[WORDS_MAX];
+
+        if (!info->running)
+                field("Next", "nothing, as long as holdfastd does not run");
+        else if (s->next_action && status_verdict(s) == VERDICT_COMPLIANT && at_usec > info->now_usec && at_usec != USEC_INFINITY) {
+                (void) snprintf(line, sizeof(line), "%.700s, at %s", s->next_action, words_time_both(at_usec, info->now_usec, at));
+                field("Next", line);
+        } else
+                field("Next", s->next_action);
+}
+
 static void print_control(const CtlOptions *o, const ControlStatus *s, const Fleet *f) {
         Verdict v = status_verdict(s);
         usec_t now = f->info.now_usec;
@@ -343,7 +360,7 @@ static void print_control(const CtlOptions *o, const ControlStatus *s, const Fle
         field_time("Looked at", s->looked_at_usec, now);
         if (f->info.live)
                 field_time("Next look", s->next_look_usec, now);
-        field("Next", f->info.live ? s->next_action : "nothing, as long as holdfastd does not run");
+        print_next(s, &f->info);
         print_change(s, now);
 }
 

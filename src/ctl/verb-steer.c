@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "bus/names.h"
+#include "cloud/endpoints.h"
 #include "ctl/client.h"
+#include "ctl/config.h"
 #include "ctl/json.h"
 #include "ctl/source.h"
 #include "store/store.h"
@@ -13,16 +15,25 @@
  * reload, reconcile, thaw: an administrator's word to the daemon.
  */
 
-static int print_number(const CtlOptions *o, const char *key, unsigned n, const char *format_one, const char *format_many) {
+/* @one, @many: in words, not for JSON. */
+static int print_number(const CtlOptions *o, const char *key, unsigned n, const char *one, const char *many) {
         _cleanup_(json_putp) json_object *document = NULL;
 
         if (!o->json) {
-                (void) printf("%u %s\n", n, n == 1 ? format_one : format_many);
+                (void) printf("%u %s\n", n, n == 1 ? one : many);
                 return EXIT_SUCCESS;
         }
 
         document = json_object_new_object();
         return ctl_json_print(ctl_json_add_int(document, key, n) < 0 ? NULL : document);
+}
+
+/* "--": what follows are no options. */
+static void skip_dashes(int *argc, char ***argv) {
+        if (*argc > 0 && streq((*argv)[0], "--")) {
+                (*argc)--;
+                (*argv)++;
+        }
 }
 
 /* Calls a method that answers with a number. */
@@ -64,6 +75,8 @@ int verb_reload(const CtlOptions *o, int argc, char *argv[]) {
         if (r < 0)
                 return source_exit(r);
 
+        if (o->json && print_number(o, "rejected", n, NULL, NULL) != EXIT_SUCCESS)
+                return EXIT_FAILURE;
         if (n > 0)
                 ctl_complain("%" PRIu32 " polic%s rejected: holdfastctl check says why", n, n == 1 ? "y was" : "ies were");
         return n > 0 ? EXIT_SOMETHING : EXIT_SUCCESS;
@@ -97,10 +110,11 @@ int verb_reconcile(const CtlOptions *o, int argc, char *argv[]) {
         uint32_t n = 0;
         int r;
 
+        if (argc > 0 && argv[0][0] == '-' && !streq(argv[0], "--"))
+                return ctl_usage("reconcile: unknown option '%s'", argv[0]);
+        skip_dashes(&argc, &argv);
         if (argc < 1)
                 return ctl_usage("reconcile: which instances? '*' means all");
-        if (argv[0][0] == '-')
-                return ctl_usage("reconcile: unknown option '%s'", argv[0]);
 
         r = fleet_new(&f);
         if (r >= 0)
@@ -128,54 +142,150 @@ int verb_reconcile(const CtlOptions *o, int argc, char *argv[]) {
 
 /* --- thaw --------------------------------------------------------------------------------------------------------- */
 
-/* On the state of a daemon that is stopped. */
-static int thaw_state(const CtlOptions *o, const char *origin, unsigned *ret) {
-        _cleanup_(store_freep) Store *store = NULL;
-        _cleanup_(freep) char *set_aside = NULL;
-        int r, thawed;
+/* Endpoints are compared as they are meant: scheme and host in any case, with a slash at the end or not. */
+typedef struct Sought {
+        char *origins[SERVICE__MAX];    /* normalised, as each service has it; NULL: it cannot be one of that service's */
+        const char *given;
+        const char *found;              /* as it is known */
+        char *kept;                     /* what @found points to, where it must be kept */
+} Sought;
 
-        if (access(o->state, F_OK) < 0) {
-                r = -errno;
-                ctl_complain("%s: %s", o->state, strerror(-r));
-                return r;
+static int sought_init(const char *given, Sought *ret) {
+        const char *error;
+        int r;
+
+        *ret = (Sought) { .given = given };
+        for (Service s = 0; s < SERVICE__MAX; s++) {
+                r = endpoint_check(s, given, &ret->origins[s], &error);
+                if (r == -ENOMEM)
+                        return r;
         }
 
-        r = store_open(o->state, &store, &set_aside);
+        return 0;
+}
+
+static void sought_done(Sought *s) {
+        for (size_t i = 0; i < SERVICE__MAX; i++)
+                free(s->origins[i]);
+        free(s->kept);
+}
+
+static bool sought_is(const Sought *s, const char *origin) {
+        if (streq(s->given, origin))
+                return true;
+        for (size_t i = 0; i < SERVICE__MAX; i++)
+                if (s->origins[i] && streq(s->origins[i], origin))
+                        return true;
+
+        return false;
+}
+
+static int seek_record(void *userdata, const StateRecord *record) {
+        Sought *s = userdata;
+
+        if (record->kind != STATE_ENDPOINT || s->found || !sought_is(s, record->endpoint.origin))
+                return 0;
+
+        s->kept = strdup(record->endpoint.origin);
+        s->found = s->kept;
+        return s->kept ? 0 : -ENOMEM;
+}
+
+/* Does a policy ask there? Then there is nothing to thaw, but it is no mistake. */
+static bool is_configured(const CtlOptions *o, const Sought *s) {
+        _cleanup_(config_done) Config config = {};
+
+        if (config_load(o, &config) < 0)
+                return false;
+        for (size_t i = 0; i < config.policies->n_instances; i++)
+                for (Control c = 0; c < CONTROL__MAX; c++) {
+                        const Instance *p = &config.policies->instances[i];
+                        const char *origin = instance_has(p, c) ? config_endpoint(config.settings, p, c) : NULL;
+
+                        if (origin && sought_is(s, origin))
+                                return true;
+                }
+
+        return false;
+}
+
+/* On the state of a daemon that is stopped. @sought: NULL: all endpoints. */
+static int thaw_state(const CtlOptions *o, Sought *sought, unsigned *ret) {
+        _cleanup_(store_freep) Store *store = NULL;
+        int r, thawed;
+
+        r = store_open_existing(o->state, &store);
         if (r == -EBUSY) {
                 ctl_complain("%s: holdfastd is running, but not on the bus: systemctl stop holdfast, thaw, start it again", o->state);
                 return r;
         }
-        if (set_aside)
-                ctl_complain("%s: the database was broken and was set aside as %s", o->state, set_aside);
-
-        thawed = r < 0 ? r : store_thaw(store, origin);
-        if (thawed >= 0)
-                r = store_dirty(store) ? store_commit(store) : 0;
-        if (thawed < 0 || r < 0) {
-                r = thawed < 0 ? thawed : r;
-                ctl_complain("%s: %s", o->state, strerror(-r));
-                return r == -ENOENT ? -EIO : r;
+        if (r >= 0 && sought)
+                r = store_load(store, seek_record, sought, NULL);
+        if (r < 0)
+                return state_complain(o, r);
+        if (sought && !sought->found) {
+                *ret = 0;
+                if (is_configured(o, sought))
+                        return 0;
+                ctl_complain("%s: no such endpoint", sought->given);
+                return -ENOENT;
         }
+
+        thawed = store_thaw(store, sought ? sought->found : NULL);
+        r = thawed < 0 ? thawed : store_dirty(store) ? store_commit(store) : 0;
+        if (r < 0)
+                return state_complain(o, r);
 
         *ret = (unsigned) thawed;
         return 0;
 }
 
+static int thaw_over_bus(sd_bus *bus, Sought *sought, unsigned *ret) {
+        _cleanup_(fleet_freep) Fleet *f = NULL;
+        int r;
+
+        if (!sought)
+                return call_for_number(bus, "Thaw", "", ret);
+
+        r = fleet_new(&f);
+        if (r >= 0)
+                r = source_bus_endpoints(bus, f);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < f->n_endpoints && !sought->found; i++)
+                if (f->endpoints[i].origin && sought_is(sought, f->endpoints[i].origin))
+                        sought->found = f->endpoints[i].origin;
+        r = call_for_number(bus, "Thaw", sought->found ? sought->found : sought->given, ret);
+        sought->found = NULL;   /* was the fleet's */
+        return r;
+}
+
 int verb_thaw(const CtlOptions *o, int argc, char *argv[]) {
         _cleanup_(client_closep) sd_bus *bus = NULL;
+        _cleanup_(sought_done) Sought sought = {};
+        bool named;
         unsigned n = 0;
         int r;
 
+        if (argc > 0 && argv[0][0] == '-' && !streq(argv[0], "--"))
+                return ctl_usage("thaw: unknown option '%s'", argv[0]);
+        skip_dashes(&argc, &argv);
         if (argc > 1)
                 return ctl_usage("thaw: unexpected argument '%s'", argv[1]);
-        if (argc > 0 && argv[0][0] == '-')
-                return ctl_usage("thaw: unknown option '%s'", argv[0]);
+
+        named = argc > 0 && *argv[0];
+        r = named ? sought_init(argv[0], &sought) : 0;
+        if (r < 0) {
+                ctl_complain("%s", strerror(-r));
+                return EXIT_FAILURE;
+        }
 
         r = o->state_given ? -ENODEV : client_open(&bus);
         if (r >= 0)
-                r = call_for_number(bus, "Thaw", argc > 0 ? argv[0] : "", &n);
+                r = thaw_over_bus(bus, named ? &sought : NULL, &n);
         if (r == -ENODEV)
-                r = thaw_state(o, argc > 0 ? argv[0] : NULL, &n);
+                r = thaw_state(o, named ? &sought : NULL, &n);
         if (r < 0)
                 return r == -EBUSY ? EXIT_FAILURE : source_exit(r);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ctl/json.h"
 #include "ctl/pager.h"
@@ -18,7 +19,8 @@
 #define COLUMNS_MAX 100         /* longer lines are hard to read */
 
 static void paragraph(const CtlOptions *o, const char *label, const char *text, const char *color) {
-        unsigned columns = o->terminal ? MIN(o->columns, (unsigned) COLUMNS_MAX) : COLUMNS_MAX;
+        /* Where there is no terminal, its width is no width either; but who names one means it. */
+        unsigned columns = o->terminal || getenv("COLUMNS") ? MIN(o->columns, (unsigned) COLUMNS_MAX) : COLUMNS_MAX;
         char on[COLOR_TEXT_MAX];
 
         if (!*text)
@@ -34,7 +36,7 @@ static int print_one(const CtlOptions *o, const Fleet *f, const ControlStatus *s
         char on[COLOR_TEXT_MAX], on2[COLOR_TEXT_MAX];
         int r;
 
-        r = why_explain(s, f->info.live, f->info.now_usec, &w);
+        r = why_explain(s, &f->info, &w);
         if (r < 0)
                 return r;
 
@@ -59,7 +61,7 @@ static int print_json(const Fleet *f) {
                 json_object *o = ctl_json_add_object(list, NULL), *sentences;
 
                 if (ctl_json_add_fields(o, status_fields, n_status_fields, &f->items[i]) < 0 ||
-                    why_explain(&f->items[i], f->info.live, f->info.now_usec, &w) < 0)
+                    why_explain(&f->items[i], &f->info, &w) < 0)
                         return ctl_json_print(NULL);
 
                 sentences = ctl_json_add_object(o, "sentences");

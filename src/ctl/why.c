@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "ctl/fleet.h"
+#include "control/describe.h"
 #include "ctl/words.h"
 
 /* A look is expected about every poll: what is older than this says little about now. Picked. */
@@ -104,21 +104,34 @@ static void add_facts(StrBuf *b, const ControlStatus *s, usec_t now_usec) {
 
 /* --- What next ----------------------------------------------------------------------------------------------------- */
 
-static void add_action(StrBuf *b, const ControlStatus *s, usec_t now_usec) {
-        usec_t acts_at_usec = s->renew_at_usec > 0 ? s->renew_at_usec : s->change_at_usec;
-        char at[WORDS_MAX];
-
-        if (status_verdict(s) == VERDICT_COMPLIANT && acts_at_usec > now_usec && acts_at_usec != USEC_INFINITY)
-                (void) strbuf_addf(b, " At %s it will %s.", words_time_both(acts_at_usec, now_usec, at), s->next_action);
-        else
-                (void) strbuf_addf(b, " It will then %s.", s->next_action);
+/* When holdfast acts upon what is compliant; 0: not known. The next look is not it: many find nothing to do. */
+static usec_t acts_at(const ControlStatus *s) {
+        if (s->renew_at_usec > 0)
+                return s->renew_at_usec;
+        return s->reapply_at_usec > 0 ? s->reapply_at_usec : s->change_at_usec;
 }
 
-static void add_next(StrBuf *b, const ControlStatus *s, bool live, usec_t now_usec) {
+static void add_action(StrBuf *b, const ControlStatus *s, usec_t now_usec) {
+        usec_t at_usec = acts_at(s);
         char at[WORDS_MAX];
 
-        if (!live) {
-                (void) strbuf_add(b, "Nothing, as long as holdfastd does not run: nobody looks, and no lock is extended.");
+        if (status_verdict(s) != VERDICT_COMPLIANT || (at_usec > 0 && at_usec <= now_usec))
+                (void) strbuf_addf(b, " It will then %s.", s->next_action);
+        else if (streq(s->next_action, NEXT_LOOK))
+                return;         /* that was said */
+        else if (at_usec > 0 && at_usec != USEC_INFINITY)
+                (void) strbuf_addf(b, " At %s it will %s.", words_time_both(at_usec, now_usec, at), s->next_action);
+        else
+                (void) strbuf_addf(b, " When that is due, it will %s.", s->next_action);
+}
+
+static void add_next(StrBuf *b, const ControlStatus *s, const FleetInfo *info) {
+        usec_t now_usec = info->now_usec;
+        char at[WORDS_MAX];
+
+        if (!info->live) {
+                (void) strbuf_add(b, info->running ? "The files were asked, and not holdfastd, which runs: it alone knows when it looks next."
+                                                   : "Nothing, as long as holdfastd does not run: nobody looks, and no lock is extended.");
                 return;
         }
 
@@ -135,7 +148,8 @@ static void add_next(StrBuf *b, const ControlStatus *s, bool live, usec_t now_us
 
 /* --- What would change it ------------------------------------------------------------------------------------------ */
 
-static void add_changes(StrBuf *b, const ControlStatus *s, bool live, usec_t now_usec) {
+static void add_changes(StrBuf *b, const ControlStatus *s, const FleetInfo *info) {
+        usec_t now_usec = info->now_usec;
         char at[WORDS_MAX], before[TIME_TEXT_MAX];
 
         switch (status_verdict(s)) {
@@ -143,6 +157,9 @@ static void add_changes(StrBuf *b, const ControlStatus *s, bool live, usec_t now
                 (void) strbuf_add(b, "A look that is answered. Until then it is neither taken for compliant nor acted upon.");
                 return;
         case VERDICT_VIOLATED:
+                if (s->frozen)
+                        (void) strbuf_addf(b, "holdfastctl thaw %s, said by an administrator who has looked at what happened: then lock writes go "
+                                           "on. Else: ", s->endpoint ? s->endpoint : "");
                 (void) strbuf_add(b, "A look that finds what the policy wants, whoever has put it there; or another policy.");
                 return;
         case VERDICT_COMPLIANT:
@@ -156,7 +173,7 @@ static void add_changes(StrBuf *b, const ControlStatus *s, bool live, usec_t now
         else if (s->change_at_usec > 0 && s->change_at_usec != USEC_INFINITY)
                 (void) strbuf_addf(b, "Time: it can change by itself at %s. ", words_time_both(s->change_at_usec, now_usec, at));
         (void) strbuf_addf(b, "What somebody changes in the cloud %s.",
-                           live ? "shows at the next look" : "shows when holdfastd looks again");
+                           info->live || info->running ? "shows at the next look" : "shows when holdfastd looks again");
 }
 
 /* --- Who must act -------------------------------------------------------------------------------------------------- */
@@ -220,7 +237,44 @@ static void add_failure(StrBuf *b, const ControlStatus *s) {
                         (void) strbuf_addf(b, " %s", actions[c]);
 }
 
-static void add_blocked(StrBuf *b, const ControlStatus *s, bool live, usec_t now_usec) {
+/* Where holdfast can do no more than report, whatever its mode. */
+static const struct {
+        const char *next_action, *who;
+} left_to_others[] = {
+        { NEXT_YOUNGER_BACKUP,
+                "Whoever runs the instance must find out in DBSS why no younger backup was made: the schedule is as written, but "
+                "holdfast makes no backups itself. Its bucket, what DBSS may do with it, and a task that failed are where to look." },
+        { NEXT_MANUAL_BACKUP,
+                "Whoever runs the instance must make a manual full backup, or whoever owns the policy must change "
+                "lock.require_manual_backup: holdfast makes no backups itself." },
+        { NEXT_OTHER_LIMITS,
+                "Whoever owns the policy must act: the request that it needs is not sent, for the reason above. The policy or "
+                "the limits in holdfast.yaml must change." },
+        { NEXT_NEVER_OFF,
+                "Whoever owns the policy must act: holdfast switches no encryption off. Somebody must do that in the cloud's console, "
+                "or the policy must expect it on." },
+        { NEXT_NO_KEY,
+                "Somebody must switch encryption on in the cloud's console, or whoever owns the policy must name a key "
+                "(encryption.kms_key_id)." },
+};
+
+static void add_others(StrBuf *b, const ControlStatus *s) {
+        for (size_t i = 0; i < N_ELEMENTS(left_to_others); i++)
+                if (s->next_action && streq(s->next_action, left_to_others[i].next_action))
+                        (void) strbuf_add(b, left_to_others[i].who);
+}
+
+static void add_observe(StrBuf *b, const FleetInfo *info) {
+        if (info->mode && streq(info->mode, "enforce"))
+                (void) strbuf_add(b, "The policy's mode is observe. Whoever owns the policy must");
+        else
+                (void) strbuf_add(b, "The mode is observe, by holdfast.yaml, by --observe of holdfastd or by the policy itself. Whoever administers "
+                                     "holdfast must");
+        (void) strbuf_add(b, " let holdfast act (mode: enforce), or somebody must put it right in the cloud's console.");
+}
+
+static void add_blocked(StrBuf *b, const ControlStatus *s, const FleetInfo *info) {
+        usec_t now_usec = info->now_usec;
         Verdict v = status_verdict(s);
         char at[WORDS_MAX];
 
@@ -235,17 +289,17 @@ static void add_blocked(StrBuf *b, const ControlStatus *s, bool live, usec_t now
         else if (v != VERDICT_COMPLIANT)
                 add_failure(b, s);
 
+        if (b->n == 0 && v == VERDICT_VIOLATED)
+                add_others(b, s);
         if (b->n == 0 && v == VERDICT_VIOLATED && s->mode && streq(s->mode, "observe"))
-                (void) strbuf_add(b, "The policy's mode is observe. Whoever owns the policy must let holdfast act (mode: enforce), or "
-                                     "somebody must put it right in the "
-                                     "cloud's console.");
+                add_observe(b, info);
         if (b->n == 0 && v != VERDICT_COMPLIANT && !s->endpoint && s->file)
                 (void) strbuf_addf(b,
                                    "No endpoint is known for service %s in region %s. Whoever owns the policy must correct the region, or "
                                    "endpoints.%s must be set in "
                                    "holdfast.yaml.",
                                    s->service ? s->service : "?", s->region ? s->region : "(none)", s->service ? s->service : "?");
-        if (!live && (v != VERDICT_COMPLIANT || (s->renew_at_usec > 0 && s->renew_at_usec <= now_usec)))
+        if (!info->live && !info->running)
                 (void) strbuf_addf(b, "%sholdfastd does not run. Whoever runs this host must start it: systemctl start holdfast.",
                                    b->n > 0 ? " " : "");
 }
@@ -261,7 +315,7 @@ void why_done(Why *w) {
         *w = (Why) {};
 }
 
-int why_explain(const ControlStatus *s, bool live, usec_t now_usec, Why *ret) {
+int why_explain(const ControlStatus *s, const FleetInfo *info, Why *ret) {
         StrBuf parts[5] = { STRBUF(WHY_BYTES_MAX), STRBUF(WHY_BYTES_MAX), STRBUF(WHY_BYTES_MAX), STRBUF(WHY_BYTES_MAX),
                             STRBUF(WHY_BYTES_MAX) };
         Why w = {};
@@ -269,13 +323,14 @@ int why_explain(const ControlStatus *s, bool live, usec_t now_usec, Why *ret) {
         int r = 0;
 
         assert(s);
+        assert(info);
         assert(ret);
 
         add_rule(&parts[0], s);
-        add_facts(&parts[1], s, now_usec);
-        add_next(&parts[2], s, live, now_usec);
-        add_changes(&parts[3], s, live, now_usec);
-        add_blocked(&parts[4], s, live, now_usec);
+        add_facts(&parts[1], s, info->now_usec);
+        add_next(&parts[2], s, info);
+        add_changes(&parts[3], s, info);
+        add_blocked(&parts[4], s, info);
 
         for (size_t i = 0; i < N_ELEMENTS(parts); i++) {
                 if (r >= 0)

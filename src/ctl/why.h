@@ -6,7 +6,7 @@
  */
 
 #include "base/strbuf.h"
-#include "facts/status.h"
+#include "ctl/fleet.h"
 
 #define WHY_BYTES_MAX 4096      /* of one part */
 
@@ -21,10 +21,10 @@ typedef struct Why {
 
 /**
  * why_explain() - put it in words
- * @live:       a daemon runs; else nothing happens next
+ * @info:       of the whole: whether a daemon runs, since else nothing happens next, its mode, the time
  * @ret:        new (why_done())
  *
  * Return: 0 or -ENOMEM.
  */
-int why_explain(const ControlStatus *s, bool live, usec_t now_usec, Why *ret);
+int why_explain(const ControlStatus *s, const FleetInfo *info, Why *ret);
 void why_done(Why *w);

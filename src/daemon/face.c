@@ -26,6 +26,7 @@ static void face_facts(void *userdata, BusFacts *ret) {
                 .started_usec = m->started_usec,
                 .reloaded_usec = m->reloaded_usec,
                 .state_failing = !m->store,
+                .settings_rejected = m->settings_rejected,
                 .stopping = m->stopping,
         };
 }

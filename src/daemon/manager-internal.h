@@ -30,6 +30,7 @@ struct Manager {
         const Settings *settings;       /* in force; the engine's */
         const PolicySet *policies;      /* in force; the engine's */
         size_t n_rejected;
+        bool settings_rejected;         /* at the last load: those of before are in force */
         char problem[1024];             /* the first of the last load; empty: none */
         usec_t started_usec, reloaded_usec;     /* wall clock */
         Bus *bus;                       /* NULL: --once */

@@ -95,6 +95,7 @@ static int configure(Manager *m) {
         settings_result = settings_load(m->options->config, &diags, &settings);
         if (settings_result >= 0)
                 settings_result = put_transport_in_force(m, settings);
+        m->settings_rejected = settings_result < 0;
         if (settings_result < 0) {
                 say_diagnostics(m, &diags);
                 settings = settings_free(settings);

@@ -175,8 +175,8 @@ static void say_api_recovered(Run *r) {
         char lasted[TIME_TEXT_MAX];
 
         event_of_item(&event, item, r->instance);
-        event_set_message(&event, "%s: %s can be read again, after %u polls and %s", r->instance->name,
-                          control_to_string(item->control), item->state.n_unknown,
+        event_set_message(&event, "%s: %s can be read again, after %u poll%s and %s", r->instance->name,
+                          control_to_string(item->control), item->state.n_unknown, item->state.n_unknown == 1 ? "" : "s",
                           duration_format_human(usec_sub(engine_realtime(r->engine), item->state.unknown_since_usec), lasted));
         say_of_item(r->engine, item, &event);
 }

@@ -50,7 +50,7 @@ const StatusField status_fields[] = {
         FIELD("Frozen", "frozen", STATUS_BOOL, frozen, "lock: writes to the endpoint wait for holdfastctl thaw"),
         FIELD("FrozenAtUSec", "frozen_at", STATUS_TIME, frozen_at_usec, "lock: since when"),
         FIELD("FrozenWhy", "frozen_why", STATUS_TEXT, frozen_why, "lock: why"),
-        FIELD("NIntents", "n_intents", STATUS_UINT, n_intents, "lock: requests of the extension that goes on"),
+        FIELD("NIntents", "n_intents", STATUS_UINT, n_intents, "lock: requests whose effect is still waited for"),
 
         FIELD("AppliedAtUSec", "applied_at", STATUS_TIME, applied_at_usec, "schedule: when it was last written and read back"),
         FIELD("ReapplyAtUSec", "reapply_at", STATUS_TIME, reapply_at_usec, "schedule: when it is written again without drift"),
@@ -100,6 +100,27 @@ bool status_field_is_set(const StatusField *f, const void *s) {
         return false;
 }
 
+/* Of the requests that are remembered, those whose effect is still waited for. */
+static unsigned n_outstanding(const LockMemory *m) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < m->n_intents; i++)
+                switch (m->intents[i].outcome) {
+                case INTENT_OPEN:
+                case INTENT_ACCEPTED:
+                case INTENT_LOST:
+                        n++;
+                        break;
+                case INTENT_REFUSED:
+                case INTENT_CONFIRMED:
+                case INTENT_VOID:
+                case INTENT_OUTCOME__MAX:
+                        break;
+                }
+
+        return n;
+}
+
 void control_status_from_state(Control c, const ControlState *state, ControlStatus *ret) {
         assert(state);
         assert(ret);
@@ -122,7 +143,7 @@ void control_status_from_state(Control c, const ControlState *state, ControlStat
         case CONTROL_LOCK:
                 ret->lock_start_usec = state->lock.start_usec;
                 ret->lock_end_usec = state->lock.end_usec;
-                ret->n_intents = (unsigned) state->lock.n_intents;
+                ret->n_intents = n_outstanding(&state->lock);
                 break;
         case CONTROL_DOWNLOAD:
                 ret->n_grants = (unsigned) state->download.n_grants;

@@ -45,7 +45,7 @@ typedef struct ControlStatus {
         bool frozen;                    /* lock: writes to the endpoint wait for holdfastctl thaw */
         usec_t frozen_at_usec;
         const char *frozen_why;
-        unsigned n_intents;             /* lock: requests of the extension that goes on */
+        unsigned n_intents;             /* lock: requests whose effect is still waited for */
 
         usec_t applied_at_usec, reapply_at_usec;        /* schedule */
         unsigned n_grants;              /* download */

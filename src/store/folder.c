@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define DATABASE_NAME "holdfast.db"
 #define DRAFT_NAME "holdfast.db.new"
 #define LOCK_NAME "holdfast.lock"
 #define FILE_MODE 0600          /* instance ids, bucket names and paths are nobody else's business */
+#define LOCK_TRIES 5            /* 20 ms apart; picked */
 #define NAME_SIZE 64            /* bytes; holds "holdfast.db.broken-4294967295-journal" */
 
 /*
@@ -20,21 +22,33 @@
  */
 static const char *const companions[] = { "", "-wal", "-shm", "-journal" };
 
+/* Who only asks whether it is claimed holds it for a moment: that is waited for. */
+static int lock_try(int fd) {
+        static const struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
+
+        for (unsigned n = 1; flock(fd, LOCK_EX | LOCK_NB) < 0;) {
+                if (errno == EINTR)
+                        continue;
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (n++ >= LOCK_TRIES)
+                        return -EBUSY;
+                (void) nanosleep(&moment, NULL);
+        }
+
+        return 0;
+}
+
 static int lock_take(int dir_fd) {
         _cleanup_(close_fdp) int fd = -1;
+        int r;
 
         fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, FILE_MODE);
         if (fd < 0)
                 return -errno;
 
-        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                if (errno == EWOULDBLOCK)
-                        return -EBUSY;
-                if (errno != EINTR)
-                        return -errno;
-        }
-
-        return STEAL_FD(fd);
+        r = lock_try(fd);
+        return r < 0 ? r : STEAL_FD(fd);
 }
 
 static char *path_join(const char *dir, const char *name) {
@@ -43,9 +57,10 @@ static char *path_join(const char *dir, const char *name) {
         return asprintf(&s, "%s/%s", dir, name) < 0 ? NULL : s;
 }
 
-int folder_open(const char *dir, Folder *ret) {
+static int claim(const char *dir, bool existing, Folder *ret) {
         _cleanup_(close_fdp) int dir_fd = -1, lock_fd = -1;
         _cleanup_(freep) char *path = NULL, *database_path = NULL, *draft_path = NULL;
+        struct stat st;
 
         assert(dir);
         assert(ret);
@@ -59,6 +74,9 @@ int folder_open(const char *dir, Folder *ret) {
         if (dir_fd < 0)
                 return -errno;
 
+        if (existing && fstatat(dir_fd, DATABASE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+
         lock_fd = lock_take(dir_fd);
         if (lock_fd < 0) {
                 int r = lock_fd;
@@ -66,6 +84,8 @@ int folder_open(const char *dir, Folder *ret) {
                 lock_fd = -1;
                 return r;
         }
+        if (existing && geteuid() == 0 && fchown(lock_fd, st.st_uid, st.st_gid) < 0)
+                return -errno;
 
         database_path = path_join(path, DATABASE_NAME);
         draft_path = path_join(path, DRAFT_NAME);
@@ -78,6 +98,34 @@ int folder_open(const char *dir, Folder *ret) {
                 .database_path = STEAL(database_path),
                 .draft_path = STEAL(draft_path),
         };
+        return 0;
+}
+
+int folder_open(const char *dir, Folder *ret) {
+        return claim(dir, false, ret);
+}
+
+int folder_open_existing(const char *dir, Folder *ret) {
+        return claim(dir, true, ret);
+}
+
+int folder_is_claimed(const char *dir) {
+        _cleanup_(close_fdp) int fd = -1;
+        _cleanup_(freep) char *path = NULL;
+
+        assert(dir);
+
+        path = path_join(dir, LOCK_NAME);
+        if (!path)
+                return -ENOMEM;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        /* Shared, so that two that ask do not take each other for a daemon; let go of as it is closed. */
+        if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? 1 : -errno;
         return 0;
 }
 

@@ -29,6 +29,14 @@ typedef enum FolderContent {
  * Return: 0; -EBUSY if another process has it; -errno.
  */
 int folder_open(const char *dir, Folder *ret);
+
+/* The same, of a folder that has a database: -ENOENT else, and then nothing is made. A lock file that root makes belongs to whom the
+ * database belongs to. */
+int folder_open_existing(const char *dir, Folder *ret);
+
+/* Has a process claimed it? Return: 1, 0 or -errno. */
+int folder_is_claimed(const char *dir);
+
 void folder_done(Folder *f);
 
 /* Return: 0; -EISDIR, -ELOOP, -EINVAL if the name is taken by something other than a file; -EACCES, -EROFS if it cannot be written. */

@@ -140,6 +140,10 @@ int store_view_load(StoreView *v, int (*on_record)(void *userdata, const StateRe
         return store_load(&v->store, on_record, userdata, ret_skipped);
 }
 
+bool store_is_held(const char *dir) {
+        return folder_is_claimed(dir) > 0;
+}
+
 usec_t store_view_written_usec(const StoreView *v) {
         assert(v);
         return v->written_usec;
@@ -149,7 +153,7 @@ usec_t store_view_written_usec(const StoreView *v) {
 
 static const char *const kinds[EVIDENCE_KIND__MAX] = {
         [EVIDENCE_ALL] = "",
-        [EVIDENCE_VERDICTS] = " AND what = 'verdict'",
+        [EVIDENCE_VERDICTS] = " AND what IN ('verdict', 'unknown')",
         [EVIDENCE_CHANGES] = " AND what IN (" CHANGES ")",
         [EVIDENCE_SAID] = " AND what NOT IN (" NO_EVENTS ")",
 };

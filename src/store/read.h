@@ -28,7 +28,7 @@ int store_view_load(StoreView *v, int (*on_record)(void *userdata, const StateRe
 
 typedef enum EvidenceKind {
         EVIDENCE_ALL,
-        EVIDENCE_VERDICTS,      /* "verdict" */
+        EVIDENCE_VERDICTS,      /* "verdict", and "unknown": that there was none for long */
         EVIDENCE_CHANGES,       /* changes that holdfast made and read back */
         EVIDENCE_SAID,          /* events: what the journal was told */
         EVIDENCE_KIND__MAX,
@@ -52,6 +52,9 @@ typedef struct EvidenceQuery {
  */
 int store_view_history(StoreView *v, const EvidenceQuery *query, int (*on_evidence)(void *userdata, const StateRecord *record),
                        void *userdata);
+
+/* Does a process hold the folder, such as holdfastd? False also where that cannot be told. */
+bool store_is_held(const char *dir);
 
 /* When something was last written to the database, by the file's times; 0: not known. */
 usec_t store_view_written_usec(const StoreView *v);

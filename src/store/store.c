@@ -88,8 +88,8 @@ Store *store_free(Store *s) {
         return NULL;
 }
 
-/* Opens what there is. @ret_broken: it is of no use, and still has its name. */
-static int open_existing(Store *s, bool *ret_broken) {
+/* Opens what there is. @create: where there is nothing. @ret_broken: it is of no use, and still has its name. */
+static int open_content(Store *s, bool create, bool *ret_broken) {
         FolderContent content;
         int r;
 
@@ -99,6 +99,8 @@ static int open_existing(Store *s, bool *ret_broken) {
 
         switch (content) {
         case FOLDER_EMPTY:
+                if (!create)
+                        return -ENOENT;
                 r = database_create(&s->folder);
                 if (r < 0)
                         return r;
@@ -124,6 +126,31 @@ static int open_existing(Store *s, bool *ret_broken) {
         return r;
 }
 
+int store_open_existing(const char *dir, Store **ret) {
+        _cleanup_(store_freep) Store *s = NULL;
+        bool broken = false;
+        int r;
+
+        assert(dir);
+        assert(ret);
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->folder = (Folder) FOLDER_NULL;
+
+        r = folder_open_existing(dir, &s->folder);
+        if (r >= 0)
+                r = open_content(s, false, &broken);
+        if (r < 0)
+                return r;
+        if (broken)
+                return -EBADMSG;
+
+        *ret = STEAL(s);
+        return 0;
+}
+
 int store_open(const char *dir, Store **ret, char **ret_set_aside) {
         _cleanup_(store_freep) Store *s = NULL;
         _cleanup_(freep) char *name = NULL;
@@ -142,7 +169,7 @@ int store_open(const char *dir, Store **ret, char **ret_set_aside) {
         if (r < 0)
                 return r;
 
-        r = open_existing(s, &broken);
+        r = open_content(s, true, &broken);
         if (r < 0)
                 return r;
         if (broken) {
@@ -151,7 +178,7 @@ int store_open(const char *dir, Store **ret, char **ret_set_aside) {
                         return r;
 
                 broken = false;
-                r = open_existing(s, &broken);
+                r = open_content(s, true, &broken);
                 if (r < 0)
                         return r;
                 if (broken)     /* one just made: what is written to this disk does not come back */

@@ -23,6 +23,11 @@ typedef struct Store Store;
  * Return: 0; -EBUSY if another process has it; -EOPNOTSUPP if the file system cannot hold a write-ahead log; -errno.
  */
 int store_open(const char *dir, Store **ret, char **ret_set_aside);
+
+/* The same, but nothing is created or set aside. Return: also -ENOENT if there is no database, -EBADMSG if it is a broken one, left as it
+ * was found. */
+int store_open_existing(const char *dir, Store **ret);
+
 Store *store_free(Store *s);            /* commits nothing */
 DEFINE_CLEANUP(Store *, store_free)
 

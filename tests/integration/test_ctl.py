@@ -214,9 +214,9 @@ def test_why(ctl, holdfast, cloud):
     holdfast.once().exits(3)
     ctl("why", "audit").exits(2).has("audit: schedule is violated", "audit.yaml", "mode is observe", "Whoever owns the policy must let")
     ctl("why", "customers").exits(2).has("customers: lock is unknown", "neither taken for compliant nor acted upon", "systemctl start holdfast")
-    ctl("why", "orders").exits(0).has("Nobody.", "less than 7 d of the lock will remain")
+    ctl("why", "orders").exits(0).has("Whoever runs this host must start it", "less than 7 d of the lock will remain")
     sentences = control(ctl("why", "--json", "orders").exits(0).json, "orders", "lock")["sentences"]
-    assert set(sentences) == {"rule", "facts", "next", "changes", "blocked"} and sentences["blocked"] is None
+    assert set(sentences) == {"rule", "facts", "next", "changes", "blocked"} and "systemctl start" in sentences["blocked"]
     assert max(map(len, ctl("why", "orders", "customers").stdout.splitlines())) <= 100
 
 
@@ -236,6 +236,24 @@ def test_history(ctl, holdfast, cloud):
     assert ctl("history", "--json", "--since", "2100-01-01T00:00:00Z").exits(0).json["history"] == []
     (holdfast.instances / "orders.yaml").unlink()
     assert ctl("history", "--json", "orders").exits(0).json["history"], "also of a policy that is gone"
+
+
+def test_history_under_an_old_name(ctl, holdfast, cloud):
+    """What happened to an instance is found by every name that its policy had, and by its id."""
+    instance = holdfast.encryption("orders", cloud.add_taurus("orders", encryption="off"))
+    holdfast.once().exits(0)
+    (holdfast.instances / "orders.yaml").unlink()
+    holdfast.encryption("trading", instance)
+    holdfast.once().exits(0)
+    changes = [ctl("history", "--json", "--changes", name).exits(0).json["history"] for name in ("orders", "trading", instance.id)]
+    assert changes[0] == changes[1] == changes[2] and [h["name"] for h in changes[0]] == ["trading"]
+    assert changes[0][0]["detail"].startswith("orders: ")
+    ctl("history", "order").exits(4)
+    with sqlite3.connect(holdfast.state / "holdfast.db") as db:
+        db.execute("DELETE FROM control")
+    db.close()
+    (holdfast.instances / "trading.yaml").unlink()
+    assert [h["instance_id"] for h in ctl("history", "--json", "--changes", "orders").exits(0).json["history"]] == [instance.id]
 
 
 def test_broken_state(ctl, holdfast, cloud):
@@ -456,7 +474,7 @@ def test_plan_that_cannot_look(ctl, holdfast, cloud):
     holdfast.lock("orders")
     cloud.faults.append(Fault(service="taurusdb", status=403, body={"error_code": "DBS.200010", "error_msg": "Policy doesn't allow it"}))
     holdfast.write()
-    ctl("plan").exits(1).has("Nothing would be sent", "Policy doesn't allow it")
+    ctl("plan").exits(1).has("Nothing would be sent", "Policy doesn't allow it", "Nothing would be sent: 1 control looked at")
     holdfast.env["HUAWEICLOUD_SDK_SK"] = "wrong"
     cloud.faults.clear()
     ctl("plan").exits(1)
@@ -468,7 +486,32 @@ def test_plan_that_cannot_look(ctl, holdfast, cloud):
 def test_plan_in_observe_mode(ctl, holdfast, cloud):
     holdfast.encryption("orders", cloud.add_taurus("orders", encryption="off"))
     holdfast.configure(mode="observe").write()
-    ctl("plan").exits(0).has("orders: encryption", "Nothing would be sent.")
+    ctl("plan").exits(0).has("orders: encryption", "Nothing would be sent: mode observe.",
+                             "Nothing would be sent (mode observe): 1 control looked at, 0 compliant, 1 violated, 0 unknown.")
+    assert ctl("plan", "--json").exits(0).json["steps"][0]["reason"] == "mode observe"
+    holdfast.encryption("billing", cloud.add_taurus("billing", encryption="on"))
+    assert "Nothing to do" not in ctl("plan").exits(0).stdout
+    ctl("plan", "billing").exits(0).has("Nothing to do (mode observe): 1 control looked at, 1 compliant")
+
+
+def test_lock_in_observe_mode(ctl, holdfast, cloud):
+    """What was found comes first, then why it is left so; and the mode is that of holdfast.yaml."""
+    holdfast.lock("orders", cloud.add_taurus("orders"))
+    holdfast.configure(mode="observe").write()
+    holdfast.once().exits(3)
+    ctl("status").exits(2).has("no compliance lock is in force, expected one of 30 days; observe mode: nothing is changed")
+    done = ctl("why", "orders").exits(2).has("no compliance lock is in force, expected one of 30 days", "The mode is observe, by holdfast.yaml")
+    assert "Whoever owns the policy must let" not in done.stdout
+    assert max(map(len, ctl("why", "orders", env={"COLUMNS": "60"}).stdout.splitlines())) <= 60
+    table = ctl("status", env={"COLUMNS": "70"}).stdout.split("\n\n")[1]
+    assert max(map(len, table.splitlines())) <= 70 and len(table.splitlines()) > 2
+    ctl("plan").exits(0).has("Nothing would be sent: mode observe.")
+
+
+def test_requests_of_a_lock_that_was_extended(ctl, holdfast, cloud):
+    holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 5)))
+    assert holdfast.once().exits(0).named("lock-extended")
+    assert control(ctl("status", "--json").exits(0).json, "orders", "lock")["n_intents"] == 0
 
 
 # The daemon over the bus
@@ -501,8 +544,13 @@ def test_over_the_bus(ctl, holdfast, cloud, bus):
     assert control(ctl.bus("status", "--json").json, "billing", "encryption")["file"] == "billing.yaml"
     holdfast.policy("broken", "service: nothing\n")
     ctl.bus("reload").exits(2).complains("1 policy was rejected")
+    assert ctl.bus("--json", "reload").exits(2).json == {"rejected": 1}
+    assert "rejected at the reload" not in ctl.bus("status").stdout
     holdfast.config.write_text("nonsense: 1\n")
     ctl.bus("reload").exits(1)
+    ctl.bus("status").exits(2).has("holdfast.yaml was rejected at the reload of ", "the one before is in force")
+    assert ctl.bus("--json", "status").exits(2).json["daemon"]["settings_rejected"] is True
+    assert ctl.bus("--json", "status").exits(2).json["daemon"]["asked"] is True
     assert daemon.stop() == 0
     ctl.bus("reload").exits(69).complains("holdfastd is not running")
 
@@ -518,7 +566,7 @@ def test_thaw_over_the_bus(ctl, holdfast, cloud, bus):
     ctl.bus("status").exits(2).has("Lock writes to", "are frozen")
     ctl.bus("why", "orders").exits(2).has("An administrator must find out what happened", "holdfastctl thaw")
     ctl.bus("thaw", "https://elsewhere.example").exits(4)
-    assert ctl.bus("thaw").exits(0).stdout == "1 endpoint thawed\n"
+    assert ctl.bus("thaw", cloud.origin("taurusdb").replace("http", "HTTP", 1) + "/").exits(0).stdout == "1 endpoint thawed\n"
     daemon.wait_event("lock-thawed")
     assert ctl.bus("thaw", "--json").exits(0).json == {"thawed": 0}
     assert daemon.stop() == 0
@@ -530,7 +578,72 @@ def test_without_a_bus(ctl, holdfast, cloud):
     ctl.bus("reconcile", "orders", env={"DBUS_SYSTEM_BUS_ADDRESS": NO_BUS}).exits(69)
     ctl("thaw").exits(1).complains("holdfastd is running")
     wait_until(lambda: ctl("status").rc == 0, what="the state while the daemon runs")
+    done = ctl("status").complains("holdfastd is running, but the files were asked and not it").has("holdfastd is running, but was not asked")
+    assert "not running" not in done.stdout + done.stderr
+    ctl("why", "orders").exits(0).has("Nobody.")
+    daemon_said = ctl("status", "--json").exits(0).json["daemon"]
+    assert daemon_said["running"] is True and daemon_said["asked"] is False
     assert daemon.stop() == 0
+    assert ctl("status", "--json").exits(0).json["daemon"]["running"] is False
+    ctl("status").complains("The files were asked, and not the daemon")
+
+
+def altered(holdfast, **columns):
+    """As if the daemon had stored something else before it stopped."""
+    with sqlite3.connect(holdfast.state / "holdfast.db") as db:
+        for column, value in columns.items():
+            db.execute(f"UPDATE control SET {column} = {column} + ?", (value,))
+    db.close()
+
+
+def test_what_was_left_grows_old(ctl, holdfast, cloud):
+    holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 23.4)))
+    holdfast.once().exits(0)
+    ctl("status").exits(0)
+    altered(holdfast, looked_at=-3 * DAY * 1_000_000)
+    ctl("status").exits(2).has("1 unknown", "nobody has looked since", "then it was compliant")
+    ctl("why", "orders").exits(2).has("lock is unknown", "nobody has looked since")
+    lock = control(ctl("--json", "status").exits(2).json, "orders", "lock")
+    assert (lock["verdict"], lock["last_verdict"]) == ("unknown", "compliant") and lock["unknown_since"]
+
+
+def test_lock_that_nobody_extends(ctl, holdfast, cloud):
+    holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 7.01)))
+    holdfast.once().exits(0)
+    ctl("status").exits(0)
+    altered(holdfast, looked_at=-1800 * 1_000_000, lock_end=-1200 * 1_000_000)
+    ctl("status").exits(2).has("1 unknown", "nobody has looked since")
+    altered(holdfast, lock_end=-8 * DAY * 1_000_000)
+    ctl("status").exits(2).has("1 violated", "the compliance lock ended at ")
+    ctl("why", "orders").exits(2).has("lock is violated", "the compliance lock ended at ")
+    lock = control(ctl("--json", "status").exits(2).json, "orders", "lock")
+    assert lock["verdict"] == "violated" and lock["since"] == lock["lock_end"]
+
+
+def test_thaw_makes_and_breaks_no_state(ctl, holdfast, cloud):
+    holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 23.4)))
+    holdfast.write()
+    ctl("thaw").exits(1).complains("there is no state")
+    assert not list(holdfast.state.iterdir()), "nothing is made where there is nothing"
+    missing = str(holdfast.folder / "missing")
+    ctl.bus("--state", missing, "thaw").exits(1).complains("there is no state")
+    ctl.bus("--state", missing, "--config", missing, "status").exits(1)
+    ctl.bus("--state", missing, "history").exits(1)
+
+    holdfast.once().exits(0)
+    ctl("thaw", "https://elsewhere.example").exits(4).complains("no such endpoint")
+    ctl("thaw", cloud.origin("taurusdb").upper() + "/").exits(0).has("0 endpoints thawed")
+    database = holdfast.state / "holdfast.db"
+    if os.geteuid() == 0:
+        (holdfast.state / "holdfast.lock").unlink()
+        os.chown(database, 12345, 12345)
+        ctl("thaw").exits(0)
+        assert {(p.stat().st_uid, p.stat().st_gid) for p in holdfast.state.iterdir()} == {(12345, 12345)}
+        os.chown(database, 0, 0)
+    database.write_bytes(b"no database at all" * 1000)
+    before = {p.name: p.stat().st_mtime_ns for p in holdfast.state.iterdir()}
+    ctl("thaw").exits(1).complains("damaged")
+    assert before == {p.name: p.stat().st_mtime_ns for p in holdfast.state.iterdir()}
 
 
 def test_against_something_else_on_the_bus(ctl, holdfast, cloud, bus):
@@ -544,10 +657,26 @@ def test_against_something_else_on_the_bus(ctl, holdfast, cloud, bus):
     ("--no-such-option",), ("stray",), ("status", "--no-such-option"), ("status", "--verdict", "good"), ("why",), ("reconcile",), ("log",),
     ("reload", "x"), ("check", "x"), ("thaw", "a", "b"), ("thaw", "--x"), ("schema", "x"), ("schema", "settings", "x"), ("iam-policy", "x"),
     ("iam-policy", "--part", "x"), ("history", "--lines", "0"), ("history", "-n", "9x"), ("history", "--since", "yesterday"), ("plan", "--x"),
-    ("--color", "blue"), ("--color",), ("--json=yes",), ("why", "--x", "orders"), ("--config",)])
+    ("--color", "blue"), ("--color",), ("--json=yes",), ("why", "--x", "orders"), ("--config",), ("--config=", "check"), ("--", "--json")])
 def test_wrong_usage(ctl, args):
     done = ctl(*args, files=False).exits(64)
-    assert done.stderr and not done.stdout
+    assert not done.stdout
+    assert done.stderr.startswith("holdfastctl: ") and done.stderr.count("Try 'holdfastctl --help'.\n") == 1
+
+
+def test_verb_behind_dashes(ctl, holdfast):
+    holdfast.write()
+    ctl("--", "status").exits(0)
+    ctl("--").exits(0)
+
+
+@pytest.mark.parametrize("args", [("--help",), ("help",), ("--version",), ("schema",), ("--json", "status"), ("status",), ("check",)])
+def test_full_disk(ctl, holdfast, args):
+    holdfast.write()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([ctl.binary, "--config", str(holdfast.config), "--state", str(holdfast.state), *args], stdout=full,
+                              stderr=subprocess.PIPE, env=holdfast.environment(), timeout=30)
+    assert done.returncode == 1 and b"holdfastctl: stdout: " in done.stderr
 
 
 def test_output_that_nobody_reads(ctl, holdfast, cloud):

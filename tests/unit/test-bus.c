@@ -505,6 +505,9 @@ static void test_properties(void **state) {
         assert_int_equal(get_number(&w, "StateFailing", 'b'), 0);
         w.facts.state_failing = true;
         assert_int_equal(get_number(&w, "StateFailing", 'b'), 1);
+        assert_int_equal(get_number(&w, "SettingsRejected", 'b'), 0);
+        w.facts.settings_rejected = true;
+        assert_int_equal(get_number(&w, "SettingsRejected", 'b'), 1);
         teardown_world(&w);
 }
 

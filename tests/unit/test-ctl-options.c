@@ -80,11 +80,16 @@ static void test_options_take_nothing_behind_log_and_dashes(void **state) {
         assert_int_equal(dashes.result, OPTIONS_GO);
         assert_false(dashes.options.json);
         LEFT(dashes, "why", "--", "--json");
+
+        dashes = TAKE("--json", "--", "status", "--no-pager");
+        assert_int_equal(dashes.result, OPTIONS_GO);
+        assert_true(dashes.options.json && dashes.options.pager);
+        LEFT(dashes, "status", "--no-pager");
 }
 
 static void test_options_take_wrong(void **state) {
         static const char *const cases[][3] = {
-                { "--config" }, { "status", "--state" }, { "--json=1" }, { "--color", "blue" }, { "-x" }, { "--", NULL },
+                { "--config" }, { "status", "--state" }, { "--json=1" }, { "--color", "blue" }, { "-x" }, { "--config=" }, { "--state", "" }, { "--", NULL },
         };
 
         for (size_t i = 0; i + 1 < N_ELEMENTS(cases); i++)

@@ -149,6 +149,11 @@ static void test_next(void **state) {
                 { CONTROL_LOCK, &lock, VERDICT_COMPLIANT, false, false, T0 + 20 * USEC_PER_DAY, -1, "must be extended; nothing is changed" },
                 { CONTROL_LOCK, &lock, VERDICT_VIOLATED, false, false, 0, -1, "must be enabled; nothing is changed" },
                 { CONTROL_LOCK, &lock, VERDICT_VIOLATED, true, true, T0 + USEC_PER_DAY, -1, "wait for holdfastctl thaw" },
+                { CONTROL_LOCK, &lock, VERDICT_VIOLATED, true, true, T0 + 400 * USEC_PER_DAY, SAID_LOCK_REFUSED, "wait for holdfastctl thaw" },
+                { CONTROL_LOCK, &lock, VERDICT_COMPLIANT, true, false, T0 + 20 * USEC_PER_DAY, -1, "once less than 7 d of it remains" },
+                { CONTROL_SCHEDULE, &schedule, VERDICT_COMPLIANT, true, false, 0, -1, "1 d after the last time" },
+                { CONTROL_SCHEDULE, &schedule, VERDICT_VIOLATED, false, false, 0, SAID_BACKUP_STALE, NEXT_YOUNGER_BACKUP },
+                { CONTROL_ENCRYPTION, &encryption_without, VERDICT_VIOLATED, false, false, 0, -1, NEXT_NO_KEY },
                 { CONTROL_LOCK, &lock, VERDICT_VIOLATED, true, false, T0 + USEC_PER_DAY, SAID_LOCK_REFUSED, "until the policy or the limits are" },
                 { CONTROL_LOCK, &lock_with_backup, VERDICT_VIOLATED, true, false, T0 + 20 * USEC_PER_DAY, SAID_LOCK_EMPTY, "nothing to protect" },
                 { CONTROL_DOWNLOAD, &latest, VERDICT_COMPLIANT, true, false, 0, -1, "look whether it is still so" },
@@ -178,11 +183,19 @@ static void test_next(void **state) {
         }
 }
 
+static void test_new_locks(void **state) {
+        char buf[DESCRIBE_MAX];
+
+        assert_string_equal(control_describe_new_locks(1, buf), "limits.new_locks_per_day: 1 lock was enabled within 24 hours");
+        assert_string_equal(control_describe_new_locks(0, buf), "limits.new_locks_per_day: 0 locks were enabled within 24 hours");
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_wanted),
                 cmocka_unit_test(test_wanted_is_bounded),
                 cmocka_unit_test(test_next),
+                cmocka_unit_test(test_new_locks),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

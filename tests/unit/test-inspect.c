@@ -213,7 +213,7 @@ static void test_what_is_told(void **state) {
         assert_int_equal(s->n_unknown, 0);
         assert_non_null(strstr(s->why, "locked until 2026-01-31"));
         assert_string_equal(s->wanted, "a lock of 30 days, extended when less than 7 d of it remains, never to end later than 31 days from then");
-        assert_string_equal(s->next_action, "extend the lock to 30 days from then");
+        assert_string_equal(s->next_action, "extend the lock to 30 days from then, once less than 7 d of it remains");
         assert_true(s->looked_at_usec >= FLEET_T0);
         assert_true(s->next_look_usec > f.wall_usec && s->next_look_usec <= f.wall_usec + 2 * USEC_PER_HOUR);
         assert_int_equal(s->lock_start_usec, FLEET_T0);

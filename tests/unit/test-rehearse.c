@@ -455,6 +455,23 @@ static void test_rehearse_fleet_configuration_divides_the_limit(void **state) {
         tear_down(&s);
 }
 
+/* … but what is told of it is as the owner wrote it. */
+static void test_rehearse_live_tells_the_limit_as_written(void **state) {
+        static const char policies[] =
+                "name: a\nservice: taurusdb\ninstance_id: 0000000000000000000000000000000ain07\nlock: {retention_days: 30}\n---\n"
+                "name: b\nservice: taurusdb\ninstance_id: 0000000000000000000000000000000bin07\nlock: {retention_days: 30}\n";
+        _cleanup_(rehearse_life_done) RehearseLife life = {};
+        Setup s;
+
+        set_up(&s, "limits: {new_locks_per_day: 4}\n", policies, DAYS(1) / 2, false);
+        s.fleet.limit_divisor = 4;
+        life = live(&s, READING_FROM_START, NULL, 0);
+        assert_non_null(life.why[REHEARSE_LOCK_REFUSED]);
+        print_message("%s\n", life.why[REHEARSE_LOCK_REFUSED]);
+        assert_non_null(strstr(life.why[REHEARSE_LOCK_REFUSED], "limits.new_locks_per_day: 4 locks were enabled within 24 hours"));
+        tear_down(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rehearse_duration_parse_takes_years),
@@ -471,6 +488,7 @@ int main(void) {
                 cmocka_unit_test(test_rehearse_fleet_learn_takes_what_is_known),
                 cmocka_unit_test(test_rehearse_fleet_learn_remembers_controls),
                 cmocka_unit_test(test_rehearse_fleet_configuration_divides_the_limit),
+                cmocka_unit_test(test_rehearse_live_tells_the_limit_as_written),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -966,6 +966,7 @@ static void test_schedule_step_stale_with_drift(void **state) {
         assert_done(&b, VERDICT_VIOLATED, POLL, false);
         assert_says(&b, EVENT_REMEDIATED, -1, "");
         assert_says(&b, EVENT_BACKUP_STALE, SAID_BACKUP_STALE, "the latest backup is of 2026-10-31T18:00:44Z, 19 d");
+        assert_string_equal(b.d.why, "the schedule is as written, but the latest backup is of 2026-10-31T18:00:44Z, expected one at most 1 d 2 h old");
 
         look_at(&b, NOW, &off);
         answer_failure(&b, FAILURE_NOT_PERMITTED, false);

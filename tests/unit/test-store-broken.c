@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "store/read.h"
+
 #define N_CONTROLS 400          /* enough for a tree of some pages */
 
 static void put_some(Store *store) {
@@ -454,6 +456,41 @@ static void test_store_open_with_noise(void **state) {
         folder_remove(dir);
 }
 
+/* For those who must neither make a database nor set one aside. */
+static void test_store_open_existing(void **state) {
+        char *dir = folder_with_database(), *path = folder_path(dir, "holdfast.db"), *empty = folder_make();
+        Store *store = NULL, *second = NULL;
+        FILE *f;
+
+        assert_int_equal(store_open_existing("/nonexistent/holdfast", &store), -ENOENT);
+        assert_int_equal(store_open_existing(empty, &store), -ENOENT);
+        assert_false(folder_has(empty, "holdfast.db"));
+        assert_false(folder_has(empty, "holdfast.lock"));
+
+        assert_false(store_is_held(empty));
+        assert_false(store_is_held(dir));
+        assert_int_equal(store_open_existing(dir, &store), 0);
+        assert_true(store_is_held(dir));
+        assert_int_equal(store_open_existing(dir, &second), -EBUSY);
+        assert_null(second);
+        store = store_free(store);
+        assert_false(store_is_held(dir));
+
+        f = fopen(path, "r+e");
+        assert_non_null(f);
+        for (unsigned i = 0; i < 4096; i++)
+                assert_int_equal(fputc('x', f), 'x');
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(store_open_existing(dir, &store), -EBADMSG);
+        assert_null(store);
+        assert_true(folder_has(dir, "holdfast.db"));
+        assert_int_equal(folder_count_broken(dir), 0);
+
+        free(path);
+        folder_remove(dir);
+        folder_remove(empty);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_store_open_sets_broken_aside),
@@ -464,6 +501,7 @@ int main(void) {
                 cmocka_unit_test(test_store_open_no_folder),
                 cmocka_unit_test(test_store_open_without_permission),
                 cmocka_unit_test(test_store_open_with_noise),
+                cmocka_unit_test(test_store_open_existing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

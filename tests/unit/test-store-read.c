@@ -171,6 +171,25 @@ static void test_store_view_history(void **state) {
         store_free(store);
 }
 
+/* That there was none for long is part of how verdicts changed. */
+static void test_store_view_history_of_verdicts(void **state) {
+        const EvidenceQuery query = { .control = -1, .kind = EVIDENCE_VERDICTS };
+        Store *store = open_store(*state);
+        StoreView *view = NULL;
+        Seen seen = {};
+
+        put_evidence(store, T0, "a", CONTROL_LOCK, "verdict", "compliant");
+        put_evidence(store, T0 + 1, "a", CONTROL_LOCK, "unknown", "…");
+        put_evidence(store, T0 + 2, "a", CONTROL_LOCK, "api-recovered", "…");
+        assert_int_equal(store_commit(store), 0);
+
+        assert_int_equal(store_view_open(*state, &view), 0);
+        assert_int_equal(store_view_history(view, &query, see, &seen), 0);
+        assert_string_equal(seen.text, "a:unknown a:verdict");
+        store_view_free(view);
+        store_free(store);
+}
+
 static int refuse(void *userdata, const StateRecord *record) {
         return -ECANCELED;
 }
@@ -224,6 +243,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_store_view_is_one_moment, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_store_view_leaves_no_trace, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_store_view_history, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_store_view_history_of_verdicts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_store_view_callback_ends_it, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_store_view_open_refuses, setup, teardown),
         };
