@@ -470,12 +470,14 @@ void look_begin(Engine *e, Item *item) {
         assert(!item->run);
 
         if (now >= item->poll_at_usec) {
+                usec_t due = item->poll_at_usec > 0 ? item->poll_at_usec : now; /* it may have waited for the endpoint since */
+
                 engine_item_plan_poll(e, item);
                 if (!e->options.once)
                         item->n_retries = 0;
                 /* A look out of turn and the poll soon after it are one, where three polls are promised. */
-                if (item->round_at_usec == 0 || now - item->round_at_usec >= poll - poll / 8) {
-                        item->round_at_usec = now;
+                if (item->round_at_usec == 0 || usec_sub(due, item->round_at_usec) >= poll - poll / 8) {
+                        item->round_at_usec = due;
                         item->counted = false;
                 }
         }
