@@ -127,7 +127,7 @@ def test_same_seed_same_rehearsal(rehearse):
 
 
 def test_schedule_is_folded(rehearse):
-    run = rehearse([AUDIT_POLICY], *AT)
+    run = rehearse([AUDIT_POLICY], *AT, environment={"COLUMNS": "120"})     # a narrow table is wrapped
     assert run.status == 0
     assert ["… 2027-12-31", "audit", "schedule re-applied, 728 more, every 1 d", "1"] in rows(run.out)
     assert "If this host is down" not in run.out    # nothing can lapse
