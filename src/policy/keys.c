@@ -463,7 +463,7 @@ static const KeyInfo http_keys[] = {
                 .type = KEY_RATE,
                 .offset = offsetof(Settings, http.rate_per_sec),
                 .min = 1,
-                .max = 10000,
+                .max = 1000000,
                 .initial = "20/s",
                 .help = "requests a second, per endpoint; a burst may be as large",
         },
