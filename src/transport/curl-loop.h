@@ -27,6 +27,8 @@ int curl_loop_new(sd_event *event, unsigned max_host_connections, unsigned max_c
 CurlLoop *curl_loop_free(CurlLoop *l);          /* all handles must have been removed */
 DEFINE_CLEANUP(CurlLoop *, curl_loop_free)
 
+/* Once for each handle, before it is first added: its connections are the loop's to watch. Return: 0; -EOPNOTSUPP. */
+int curl_loop_prepare(CurlLoop *l, CURL *easy);
 /* Starts @easy from the loop, not from here. Return: 0; -ENOMEM; -EINVAL. */
 int curl_loop_add(CurlLoop *l, CURL *easy);
 /* Ends it without a call. */

@@ -140,7 +140,6 @@ static CURLcode set_callbacks(Exchange *x) {
         CURLcode rc = CURLE_OK;
 
         SET(CURLOPT_PRIVATE, x);
-        SET(CURLOPT_USERAGENT, "holdfast/" HOLDFAST_VERSION);
         SET(CURLOPT_ERRORBUFFER, x->error);
         SET(CURLOPT_HEADERFUNCTION, on_header);
         SET(CURLOPT_HEADERDATA, x);
@@ -152,7 +151,7 @@ static CURLcode set_callbacks(Exchange *x) {
         return rc;
 }
 
-int exchange_new(const ExchangeSettings *settings, void *owner, Exchange **ret) {
+int exchange_new(const ExchangeSettings *settings, Exchange **ret) {
         _cleanup_(exchange_freep) Exchange *x = NULL;
         CURLcode rc;
 
@@ -162,7 +161,6 @@ int exchange_new(const ExchangeSettings *settings, void *owner, Exchange **ret) 
         x = calloc(1, sizeof(*x));
         if (!x)
                 return -ENOMEM;
-        x->owner = owner;
         reply_init(&x->reply);
 
         x->easy = curl_easy_init();
@@ -203,16 +201,19 @@ Exchange *exchange_free(Exchange *x) {
                 return NULL;
 
         exchange_clear(x);
-        (void) sd_event_source_disable_unref(x->deadline);
         curl_easy_cleanup(x->easy);
+        curl_url_cleanup(x->origin);
+        free(x->origin_text);
         free(x);
         return NULL;
 }
 
 /* Visible ASCII: what a percent-encoded path or query is made of. Anything else could end the request line early. */
 static bool is_target_text(const char *s, const char *forbidden) {
+        if (s[strcspn(s, forbidden)])
+                return false;
         for (; *s; s++)
-                if (*s <= 0x20 || *s >= 0x7f || strchr(forbidden, *s))
+                if (*s <= 0x20 || *s >= 0x7f)
                         return false;
 
         return true;
@@ -250,7 +251,8 @@ static bool is_ours_to_send(const char *name) {
  * takes out what libcurl would add. One block holds the lines; the list's nodes are ours, so that nothing is left unwiped.
  */
 static int write_headers(Exchange *x, const HttpRequest *q) {
-        static const char *const unwanted[] = { "Expect", "Accept", "Content-Type" };
+        static const char *const unwanted[] = { "Accept", "Expect", "Content-Type" };
+        size_t n_unwanted = changes_something(q->method) ? N_ELEMENTS(unwanted) : 1;    /* the others come with a body only */
         size_t at[N_ELEMENTS(x->header_nodes)], n = 0;
         StrBuf *b = &x->header_text;
 
@@ -263,15 +265,16 @@ static int write_headers(Exchange *x, const HttpRequest *q) {
                 if (!is_ours_to_send(h->name))
                         continue;
                 at[n++] = b->n;
-                (void) strbuf_addf(b, *h->value ? "%s: %s" : "%s;", h->name, h->value);
-                (void) strbuf_add_n(b, "", 1);
+                (void) strbuf_add(b, h->name);  /* sticky */
+                (void) strbuf_add(b, *h->value ? ": " : ";");
+                (void) strbuf_add_n(b, h->value, strlen(h->value) + 1);
         }
-        for (size_t i = 0; i < N_ELEMENTS(unwanted); i++) {
+        for (size_t i = 0; i < n_unwanted; i++) {
                 if (is_ours_to_send(unwanted[i]) && http_request_header(q, unwanted[i]))
                         continue;
                 at[n++] = b->n;
-                (void) strbuf_addf(b, "%s:", unwanted[i]);
-                (void) strbuf_add_n(b, "", 1);
+                (void) strbuf_add(b, unwanted[i]);
+                (void) strbuf_add_n(b, ":", sizeof(":"));
         }
         if (b->error < 0)
                 return b->error;
@@ -284,19 +287,57 @@ static int write_headers(Exchange *x, const HttpRequest *q) {
         return 0;
 }
 
-static CURLcode set_target(Exchange *x, const HttpRequest *q) {
-        _cleanup_(freep) char *target = NULL;
-        bool has_query = q->query && *q->query;
+/* Whom to connect to, and how: the same for one exchange after the other, mostly. */
+static int set_origin(Exchange *x, const ExchangeSettings *settings, const HttpRequest *q) {
+        bool no_proxy = !settings->proxy || q->no_proxy;
         CURLcode rc = CURLE_OK;
+        Origin origin = {};
+        char *text;
+        int r;
 
-        if (asprintf(&target, "%s%s%s", q->path, has_query ? "?" : "", has_query ? q->query : "") < 0) {
-                target = NULL;
-                return CURLE_OUT_OF_MEMORY;
+        if (x->origin_text && x->no_proxy == no_proxy && streq(x->origin_text, q->origin))
+                return 0;
+
+        text = strdup(q->origin);
+        if (!text)
+                return -ENOMEM;
+        r = origin_judge(text, &origin);
+        if (r < 0) {
+                free(text);
+                return r;
         }
+
+        /* A parsed URL spares libcurl the parsing. It is borrowed, so the old one goes after it has the new one. */
+        SET(CURLOPT_CURLU, origin.url);
+        SET(CURLOPT_PROTOCOLS_STR, origin.is_https ? "https" : "http");
+        SET(CURLOPT_PROXY, no_proxy || origin.is_direct ? "" : settings->proxy);
+        curl_url_cleanup(x->origin);
+        free(x->origin_text);
+        x->origin = origin.url;
+        x->origin_text = rc == CURLE_OK ? text : NULL;
+        x->no_proxy = no_proxy;
+        if (rc != CURLE_OK)
+                free(text);
+        return rc == CURLE_OK ? 0 : curl_errno(rc);
+}
+
+static CURLcode set_target(Exchange *x, const HttpRequest *q) {
+        size_t n_path = strlen(q->path), n_query = q->query ? strlen(q->query) : 0;
+        _cleanup_(freep) char *target = malloc(n_path + n_query + 2);
+        CURLcode rc = CURLE_OK;
+        char *end;
+
+        if (!target)
+                return CURLE_OUT_OF_MEMORY;
+        end = mempcpy(target, q->path, n_path);
+        if (n_query > 0) {
+                *end++ = '?';
+                end = mempcpy(end, q->query, n_query);
+        }
+        *end = '\0';
 
         /* The URL names only whom to connect to; the target goes out byte by byte as it was signed, and is in no message
          * of libcurl's. */
-        SET(CURLOPT_URL, q->origin);
         SET(CURLOPT_REQUEST_TARGET, target);
         return rc;
 }
@@ -321,7 +362,6 @@ static CURLcode set_method(Exchange *x, const HttpRequest *q) {
 }
 
 int exchange_begin(Exchange *x, const ExchangeSettings *settings, HttpRequest *request, uint64_t cookie) {
-        bool is_https, is_direct;
         usec_t timeout_usec;
         CURLcode rc;
         int r;
@@ -333,7 +373,7 @@ int exchange_begin(Exchange *x, const ExchangeSettings *settings, HttpRequest *r
         r = request_check(request);
         if (r < 0)
                 return r;
-        r = origin_check(request->origin, &is_https, &is_direct);
+        r = set_origin(x, settings, request);
         if (r < 0)
                 return r;
         r = write_headers(x, request);
@@ -346,8 +386,6 @@ int exchange_begin(Exchange *x, const ExchangeSettings *settings, HttpRequest *r
         if (rc == CURLE_OK)
                 rc = set_method(x, request);
         SET(CURLOPT_HTTPHEADER, x->header_nodes);
-        SET(CURLOPT_PROTOCOLS_STR, is_https ? "https" : "http");
-        SET(CURLOPT_PROXY, !settings->proxy || request->no_proxy || is_direct ? "" : settings->proxy);
         timeout_usec = request->timeout_usec > 0 ? request->timeout_usec : settings->timeout_usec;
         SET(CURLOPT_TIMEOUT_MS, milliseconds(timeout_usec));
         if (rc != CURLE_OK) {

@@ -6,7 +6,6 @@
  */
 
 #include <curl/curl.h>
-#include <systemd/sd-event.h>
 
 #include "base/http.h"
 #include "transport/reply.h"
@@ -22,8 +21,11 @@ typedef struct Exchange Exchange;
 struct Exchange {
         CURL *easy;
         Exchange *previous, *next;      /* in the list that the pool keeps it in */
-        void *owner;                    /* the pool */
-        sd_event_source *deadline;      /* the pool's last resort */
+        usec_t deadline_at_usec;        /* CLOCK_MONOTONIC: the pool's last resort */
+
+        CURLU *origin;                  /* of the last request; NULL: there was none. libcurl reads it while it runs */
+        char *origin_text;
+        bool no_proxy;
 
         HttpRequest request;            /* owned while it runs: libcurl reads the body from here */
         uint64_t cookie;
@@ -38,7 +40,7 @@ struct Exchange {
 
 /* The handle, with all that does not change from one exchange to the next. Return: 0; -ENOMEM; -EOPNOTSUPP if libcurl is
  * too old. */
-int exchange_new(const ExchangeSettings *settings, void *owner, Exchange **ret);
+int exchange_new(const ExchangeSettings *settings, Exchange **ret);
 Exchange *exchange_free(Exchange *x);
 DEFINE_CLEANUP(Exchange *, exchange_free)
 
@@ -46,7 +48,7 @@ DEFINE_CLEANUP(Exchange *, exchange_free)
  * exchange_begin() - make the handle ready to be given to libcurl
  * @request:    taken on success (left zeroed), untouched on failure
  *
- * Return: 0; -EPROTONOSUPPORT as origin_check(); -EINVAL for a request that could not go on the wire as it is (control
+ * Return: 0; -EPROTONOSUPPORT as origin_judge(); -EINVAL for a request that could not go on the wire as it is (control
  * characters, a body with GET); -E2BIG for headers over 256 KB; -ENOMEM.
  */
 int exchange_begin(Exchange *x, const ExchangeSettings *settings, HttpRequest *request, uint64_t cookie);

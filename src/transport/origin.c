@@ -35,7 +35,7 @@ static bool host_is_direct(const char *host) {
         return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-int origin_check(const char *origin, bool *ret_is_https, bool *ret_is_direct) {
+int origin_judge(const char *origin, Origin *ret) {
         _cleanup_(curl_url_cleanupp) CURLU *url = NULL;
         _cleanup_(curl_freep) char *host = NULL;
         const char *scheme_end;
@@ -43,8 +43,7 @@ int origin_check(const char *origin, bool *ret_is_https, bool *ret_is_direct) {
         CURLUcode rc;
 
         assert(origin);
-        assert(ret_is_https);
-        assert(ret_is_direct);
+        assert(ret);
 
         scheme_end = strstr(origin, "://");
         if (!scheme_end || strpbrk(scheme_end + 3, "/?#@\\"))
@@ -66,7 +65,6 @@ int origin_check(const char *origin, bool *ret_is_https, bool *ret_is_direct) {
         if (!is_https && !is_direct)
                 return -EPROTONOSUPPORT;
 
-        *ret_is_https = is_https;
-        *ret_is_direct = is_direct;
+        *ret = (Origin) { .url = STEAL(url), .is_https = is_https, .is_direct = is_direct };
         return 0;
 }

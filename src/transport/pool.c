@@ -24,11 +24,14 @@
  * which libcurl should have ended it.
  */
 #define DEADLINE_GRACE_USEC (1 * USEC_PER_SEC)
+#define DEADLINE_TICK_USEC (1 * USEC_PER_SEC)   /* how often they are looked at while anything runs; one timer, seldom set */
 
 struct Pool {
         sd_event *event;
         ExchangeSettings settings;
         CurlLoop *loop;
+        sd_event_source *ticks;
+        bool ticking;
         PoolDone done;
         void *userdata;
         Exchange *running, *spare;      /* spare: singly linked by next */
@@ -66,11 +69,25 @@ static void pool_keep(Pool *p, Exchange *x) {
         p->n_spare++;
 }
 
+static int pool_make(Pool *p, Exchange **ret) {
+        _cleanup_(exchange_freep) Exchange *x = NULL;
+        int r;
+
+        r = exchange_new(&p->settings, &x);
+        if (r >= 0)
+                r = curl_loop_prepare(p->loop, x->easy);
+        if (r < 0)
+                return r;
+
+        *ret = STEAL(x);
+        return 0;
+}
+
 static int pool_take(Pool *p, Exchange **ret) {
         Exchange *x = p->spare;
 
         if (!x)
-                return exchange_new(&p->settings, p, ret);
+                return pool_make(p, ret);
 
         p->spare = x->next;
         x->next = NULL;
@@ -84,7 +101,6 @@ static void pool_finish(Pool *p, Exchange *x, CURLcode result) {
         uint64_t cookie = x->cookie;
         HttpReply reply = {};
 
-        (void) sd_event_source_set_enabled(x->deadline, SD_EVENT_OFF); /* cannot fail for an event source of ours */
         exchange_end(x, result, &reply);
         pool_unlink(p, x);
         pool_keep(p, x);
@@ -102,34 +118,41 @@ static void on_loop_done(void *userdata, CURL *easy, CURLcode result) {
         pool_finish(userdata, (Exchange *) (void *) x, result);
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
-        Exchange *x = userdata;
-        Pool *p = x->owner;
-
-        curl_loop_remove(p->loop, x->easy);
-        pool_finish(p, x, CURLE_OPERATION_TIMEDOUT);
-        return 0;
-}
-
-static int pool_arm_deadline(Pool *p, Exchange *x) {
-        usec_t after_usec = usec_add(exchange_timeout_usec(x, &p->settings), DEADLINE_GRACE_USEC);
+static usec_t now_monotonic(void) {
         struct timespec ts;
-        usec_t at_usec;
-        int r;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &ts); /* that clock exists everywhere */
-        at_usec = usec_add((usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000, after_usec);
+        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+}
 
-        if (!x->deadline) {
-                r = sd_event_add_time(p->event, &x->deadline, CLOCK_MONOTONIC, at_usec, 0, on_deadline, x);
-                if (r < 0)
-                        return r;
-                (void) sd_event_source_set_description(x->deadline, "transport-deadline");
-                return 0;
+static int pool_tick_later(Pool *p) {
+        int r;
+
+        r = sd_event_source_set_time(p->ticks, now_monotonic() + DEADLINE_TICK_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(p->ticks, SD_EVENT_ONESHOT);
+        p->ticking = r >= 0;
+        return r;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+        usec_t now = now_monotonic();
+        Pool *p = userdata;
+        Exchange *next;
+
+        /* The callback of one may send others, which go to the front, and ends none. */
+        for (Exchange *x = p->running; x; x = next) {
+                next = x->next;
+                if (x->deadline_at_usec > now)
+                        continue;
+                curl_loop_remove(p->loop, x->easy);
+                pool_finish(p, x, CURLE_OPERATION_TIMEDOUT);
         }
 
-        r = sd_event_source_set_time(x->deadline, at_usec);
-        return r < 0 ? r : sd_event_source_set_enabled(x->deadline, SD_EVENT_ONESHOT);
+        p->ticking = false;
+        if (p->running)
+                (void) pool_tick_later(p);      /* fails only for a loop that is over; else with the next request */
+        return 0;
 }
 
 int pool_send(Pool *p, HttpRequest *request, uint64_t cookie) {
@@ -148,7 +171,8 @@ int pool_send(Pool *p, HttpRequest *request, uint64_t cookie) {
                 return r;
         }
 
-        r = pool_arm_deadline(p, x);
+        x->deadline_at_usec = usec_add(now_monotonic(), usec_add(exchange_timeout_usec(x, &p->settings), DEADLINE_GRACE_USEC));
+        r = p->ticking ? 0 : pool_tick_later(p);
         if (r >= 0)
                 r = curl_loop_add(p->loop, x->easy);
         if (r < 0) {
@@ -259,8 +283,15 @@ int pool_new(sd_event *event, const TransportOptions *options, PoolDone done, vo
         if (r < 0)
                 return r;
 
+        r = sd_event_add_time(event, &p->ticks, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC, on_tick, p);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(p->ticks, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(p->ticks, "transport-deadlines");
+
         /* Options that libcurl refuses come to light here and not with the first request. */
-        r = exchange_new(&p->settings, p, &x);
+        r = pool_make(p, &x);
         if (r < 0)
                 return r;
         pool_keep(p, x);
@@ -286,6 +317,7 @@ Pool *pool_free(Pool *p) {
                 p->spare = x->next;
                 exchange_free(x);
         }
+        (void) sd_event_source_disable_unref(p->ticks);
         curl_loop_free(p->loop);
         settings_done(&p->settings);
         sd_event_unref(p->event);

@@ -44,8 +44,8 @@ int transport_reconfigure(Transport *t, const TransportOptions *options);
  * @request:    taken (left zeroed) on success, untouched on failure
  * @cookie:     handed to the callback
  *
- * On the wire are the request's headers and none else but Host, User-Agent (each unless given) and Content-Length; path and query go
- * byte by byte as they are. A redirect is not followed, but handed over like any reply. A GET is sent again when a kept connection
+ * On the wire are the request's headers and none else but Host (unless given) and Content-Length; path and query go byte by byte as
+ * they are. A redirect is not followed, but handed over like any reply. A GET is sent again when a kept connection
  * turns out to be dead; a POST or PUT is sent at most once, on a new connection.
  *
  * Refuses plain http but for loopback and the metadata address. Return: 0; -EPROTONOSUPPORT for such; -EINVAL for what could not go
