@@ -106,10 +106,11 @@ int strbuf_addf(StrBuf *b, const char *format, ...) {
         return 0;
 }
 
-static bool is_unreserved(unsigned char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-               c == '.' || c == '~';
-}
+/* RFC 3986, 2.3 */
+static const bool unreserved[256] = {
+        ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true,
+        ['-'] = true, ['_'] = true, ['.'] = true, ['~'] = true,
+};
 
 int strbuf_add_percent(StrBuf *b, const char *s, size_t n) {
         static const char hex[] = "0123456789ABCDEF";
@@ -124,7 +125,7 @@ int strbuf_add_percent(StrBuf *b, const char *s, size_t n) {
                 char escaped[] = { '%', hex[c >> 4], hex[c & 15] };
                 size_t plain = i;
 
-                while (plain < n && is_unreserved((unsigned char) s[plain]))
+                while (plain < n && unreserved[(unsigned char) s[plain]])
                         plain++;
                 r = plain > i ? strbuf_add_n(b, &s[i], plain - i) : strbuf_add_n(b, escaped, sizeof(escaped));
                 i = MAX(plain, i + 1);

@@ -31,12 +31,23 @@ static size_t percent_decode(char *s, size_t n) {
         return written;
 }
 
+/* Is @path its own canonical form, but for the slash at its end? */
+static bool is_canonical(const char *path) {
+        return path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")] == '\0';
+}
+
 int canonical_path(StrBuf *b, const char *path) {
         _cleanup_(freep) char *copy = NULL;
         const char *p, *end;
         size_t n;
 
         assert(b);
+
+        if (path && is_canonical(path)) {
+                n = strlen(path);
+                (void) strbuf_add_n(b, path, n);        /* sticky */
+                return n == 0 || path[n - 1] != '/' ? strbuf_add_n(b, "/", 1) : b->error;
+        }
 
         copy = strdup(path ? path : "");
         if (!copy)

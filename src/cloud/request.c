@@ -74,8 +74,10 @@ int request_add_query(HttpRequest *q, const char *name, const char *value) {
         assert(name);
         assert(value);
 
-        if (q->query)
-                (void) strbuf_addf(&b, "%s&", q->query);        /* sticky */
+        if (q->query) {
+                (void) strbuf_add(&b, q->query);        /* sticky */
+                (void) strbuf_add(&b, "&");
+        }
         (void) strbuf_add_percent(&b, name, strlen(name));
         (void) strbuf_add(&b, "=");
         (void) strbuf_add_percent(&b, value, strlen(value));

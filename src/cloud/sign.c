@@ -5,10 +5,8 @@
 #include <stdint.h>
 #include <strings.h>
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include "base/strbuf.h"
 #include "cloud/canonical.h"
@@ -17,6 +15,7 @@
 #define ALGORITHM "SDK-HMAC-SHA256"
 #define SIGN_TEXT_MAX (1024 * 1024)     /* bytes; the gateway takes 128 KB of headers and a URI of 32 KB */
 #define SHA256_BYTES 32
+#define SHA256_BLOCK_BYTES 64
 #define SHA256_HEX_MAX (2 * SHA256_BYTES + 1)
 
 /* The headers of a request, and at most Host, X-Sdk-Date, X-Security-Token and X-Sdk-Content-Sha256 that it lacks. */
@@ -26,8 +25,9 @@ struct Signer {
         char *access_key;
         Secret *secret_key;
         Secret *security_token; /* NULL: a permanent key */
-        EVP_MAC_CTX *hmac;      /* holds the key while it signs: OpenSSL's copy lies in common memory, which a core dump would take */
         EVP_MD *sha256;
+        EVP_MD_CTX *digest;
+        char hash_of_nothing[SHA256_HEX_MAX];
 };
 
 typedef struct SignedHeader {
@@ -39,15 +39,11 @@ typedef struct SignedHeaders {
         size_t n_items;
 } SignedHeaders;
 
-static void mac_freep(EVP_MAC **mac) {
-        EVP_MAC_free(*mac);
-}
-
 Signer *signer_free(Signer *s) {
         if (!s)
                 return NULL;
 
-        EVP_MAC_CTX_free(s->hmac);
+        EVP_MD_CTX_free(s->digest);
         EVP_MD_free(s->sha256);
         (void) secret_free(s->secret_key);
         (void) secret_free(s->security_token);
@@ -56,28 +52,79 @@ Signer *signer_free(Signer *s) {
         return NULL;
 }
 
-static int hmac_take_key(EVP_MAC_CTX *hmac, const char *key, size_t n, const OSSL_PARAM *params) {
-        return EVP_MAC_init(hmac, (const unsigned char *) key, n, params) == 1 ? 0 : -EIO;
+static void hex_format(const unsigned char *p, size_t n, char *buf) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < n; i++) {
+                buf[2 * i] = digits[p[i] >> 4];
+                buf[2 * i + 1] = digits[p[i] & 0xf];
+        }
+        buf[2 * n] = '\0';
 }
 
-static int signer_prepare(Signer *s) {
-        _cleanup_(mac_freep) EVP_MAC *mac = NULL;
-        char digest[] = "SHA256";
-        const OSSL_PARAM params[] = {
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                OSSL_PARAM_construct_end(),
-        };
+/* Of @a and then @b. */
+static int sha256(Signer *s, const void *a, size_t n_a, const void *b, size_t n_b, unsigned char ret[static SHA256_BYTES]) {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned length = 0;
 
-        mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-        s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-        if (mac)
-                s->hmac = EVP_MAC_CTX_new(mac);
-        if (!s->sha256 || !s->hmac || hmac_take_key(s->hmac, "", 0, params) < 0) {
+        if (EVP_DigestInit_ex2(s->digest, s->sha256, NULL) != 1 || EVP_DigestUpdate(s->digest, a, n_a) != 1 ||
+            EVP_DigestUpdate(s->digest, b, n_b) != 1 || EVP_DigestFinal_ex(s->digest, digest, &length) != 1 || length != SHA256_BYTES) {
                 ERR_clear_error();
                 return -EIO;
         }
 
+        memcpy(ret, digest, SHA256_BYTES);
         return 0;
+}
+
+static int sha256_hex(Signer *s, const void *p, size_t n, char ret[static SHA256_HEX_MAX]) {
+        unsigned char digest[SHA256_BYTES];
+        int r;
+
+        r = sha256(s, n > 0 ? p : "", n, "", 0, digest);
+        if (r >= 0)
+                hex_format(digest, sizeof(digest), ret);
+        return r;
+}
+
+/*
+ * HMAC-SHA256 (RFC 2104), put together here from OpenSSL's SHA-256: its HMAC keeps a copy of the key in common memory, which a core dump
+ * would take, and wiping that after each signature costs as much as the signature. Here the key is on this stack alone.
+ */
+static int hmac_sha256(Signer *s, const void *text, size_t n, unsigned char ret[static SHA256_BYTES]) {
+        unsigned char key[SHA256_BLOCK_BYTES] = {}, pad[SHA256_BLOCK_BYTES], inner[SHA256_BYTES];
+        int r = 0;
+
+        if (secret_size(s->secret_key) > sizeof(key))
+                r = sha256(s, secret_text(s->secret_key), secret_size(s->secret_key), "", 0, key);
+        else
+                memcpy(key, secret_text(s->secret_key), secret_size(s->secret_key));
+
+        if (r >= 0) {
+                for (size_t i = 0; i < sizeof(pad); i++)
+                        pad[i] = key[i] ^ 0x36;
+                r = sha256(s, pad, sizeof(pad), text, n, inner);
+        }
+        if (r >= 0) {
+                for (size_t i = 0; i < sizeof(pad); i++)
+                        pad[i] = key[i] ^ 0x5c;
+                r = sha256(s, pad, sizeof(pad), inner, sizeof(inner), ret);
+        }
+
+        explicit_bzero(key, sizeof(key));
+        explicit_bzero(pad, sizeof(pad));
+        return r;
+}
+
+static int signer_prepare(Signer *s) {
+        s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        s->digest = EVP_MD_CTX_new();
+        if (!s->sha256 || !s->digest) {
+                ERR_clear_error();
+                return -EIO;
+        }
+
+        return sha256_hex(s, NULL, 0, s->hash_of_nothing);
 }
 
 int signer_new(const char *access_key, const Secret *secret_key, const Secret *security_token, Signer **ret) {
@@ -110,46 +157,6 @@ int signer_new(const char *access_key, const Secret *secret_key, const Secret *s
                 return r;
 
         *ret = STEAL(s);
-        return 0;
-}
-
-static void hex_format(const unsigned char *p, size_t n, char *buf) {
-        static const char digits[] = "0123456789abcdef";
-
-        for (size_t i = 0; i < n; i++) {
-                buf[2 * i] = digits[p[i] >> 4];
-                buf[2 * i + 1] = digits[p[i] & 0xf];
-        }
-        buf[2 * n] = '\0';
-}
-
-static int sha256_hex(const Signer *s, const void *p, size_t n, char ret[static SHA256_HEX_MAX]) {
-        unsigned char digest[EVP_MAX_MD_SIZE];
-        unsigned length = 0;
-
-        if (EVP_Digest(n > 0 ? p : "", n, digest, &length, s->sha256, NULL) != 1 || length != SHA256_BYTES) {
-                ERR_clear_error();
-                return -EIO;
-        }
-
-        hex_format(digest, length, ret);
-        return 0;
-}
-
-static int hmac_hex(Signer *s, const void *p, size_t n, char ret[static SHA256_HEX_MAX]) {
-        unsigned char mac[SHA256_BYTES];
-        size_t length = 0;
-        bool done;
-
-        done = hmac_take_key(s->hmac, secret_text(s->secret_key), secret_size(s->secret_key), NULL) >= 0 &&
-               EVP_MAC_update(s->hmac, p, n) == 1 && EVP_MAC_final(s->hmac, mac, &length, sizeof(mac)) == 1 && length == sizeof(mac);
-        /* With the next key OpenSSL wipes its copy of the one before. */
-        if (hmac_take_key(s->hmac, "", 0, NULL) < 0 || !done) {
-                ERR_clear_error();
-                return -EIO;
-        }
-
-        hex_format(mac, length, ret);
         return 0;
 }
 
@@ -244,13 +251,15 @@ static void add_names(StrBuf *b, const SignedHeaders *h) {
         }
 }
 
-static int add_payload_hash(StrBuf *b, const Signer *s, const HttpRequest *q, const SignedHeaders *h) {
+static int add_payload_hash(StrBuf *b, Signer *s, const HttpRequest *q, const SignedHeaders *h) {
         const char *given = headers_find(h, "X-Sdk-Content-Sha256");
         char hex[SHA256_HEX_MAX];
         int r;
 
         /* An empty body counts as itself, whatever the header says: the SDK does it so. */
-        if (given && q->n_body > 0) {
+        if (q->n_body == 0)
+                return strbuf_add(b, s->hash_of_nothing);
+        if (given) {
                 add_trimmed(b, given);
                 return b->error;
         }
@@ -261,10 +270,11 @@ static int add_payload_hash(StrBuf *b, const Signer *s, const HttpRequest *q, co
         return strbuf_add(b, hex);
 }
 
-static int add_canonical_request(StrBuf *b, const Signer *s, const HttpRequest *q, const SignedHeaders *h) {
+static int add_canonical_request(StrBuf *b, Signer *s, const HttpRequest *q, const SignedHeaders *h) {
         int r;
 
-        (void) strbuf_addf(b, "%s\n", http_method_to_string(q->method));        /* sticky */
+        (void) strbuf_add(b, http_method_to_string(q->method)); /* sticky */
+        (void) strbuf_add(b, "\n");
         r = canonical_path(b, q->path);
         if (r < 0)
                 return r;
@@ -290,6 +300,7 @@ static int add_canonical_request(StrBuf *b, const Signer *s, const HttpRequest *
 /* The three texts; the buffers come empty. */
 static int sign_compute(Signer *s, const HttpRequest *q, const SignedHeaders *h, StrBuf *canonical, StrBuf *to_sign,
                         StrBuf *authorization) {
+        unsigned char mac[SHA256_BYTES];
         char hex[SHA256_HEX_MAX];
         int r;
 
@@ -302,16 +313,21 @@ static int sign_compute(Signer *s, const HttpRequest *q, const SignedHeaders *h,
                 return r;
         (void) strbuf_add(to_sign, ALGORITHM "\n");     /* sticky */
         add_trimmed(to_sign, headers_find(h, "X-Sdk-Date"));
-        r = strbuf_addf(to_sign, "\n%s", hex);
+        (void) strbuf_add(to_sign, "\n");
+        r = strbuf_add(to_sign, hex);
         if (r < 0)
                 return r;
 
-        r = hmac_hex(s, to_sign->s, to_sign->n, hex);
+        r = hmac_sha256(s, to_sign->s, to_sign->n, mac);
         if (r < 0)
                 return r;
-        (void) strbuf_addf(authorization, ALGORITHM " Access=%s, SignedHeaders=", s->access_key);
+        hex_format(mac, sizeof(mac), hex);
+        (void) strbuf_add(authorization, ALGORITHM " Access=");
+        (void) strbuf_add(authorization, s->access_key);
+        (void) strbuf_add(authorization, ", SignedHeaders=");
         add_names(authorization, h);
-        return strbuf_addf(authorization, ", Signature=%s", hex);
+        (void) strbuf_add(authorization, ", Signature=");
+        return strbuf_add(authorization, hex);
 }
 
 int sign_explain(Signer *s, const HttpRequest *q, const char *sdk_date, char **ret_canonical_request,
