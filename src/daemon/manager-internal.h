@@ -53,6 +53,7 @@ struct Manager {
         char status[256];               /* as last told */
         usec_t watchdog_usec;           /* 0: nobody watches */
         usec_t engine_due_at_usec;      /* CLOCK_BOOTTIME: when the engine wants to be run next */
+        usec_t armed_at_usec;           /* CLOCK_BOOTTIME: when due_source wakes it, perhaps too early; USEC_INFINITY: not set */
         bool stuck;                     /* it was not, when the watchdog looked last */
 };
 

@@ -185,19 +185,26 @@ static int run_engine(Manager *m) {
 
         m->engine_due_at_usec = usec_add(now_boottime(), MIN(wait, WAIT_MAX_USEC));
 
-        /* Without this timer every lock would run out in silence: re-arm, or end visibly. */
-        r = sd_event_source_set_time_relative(m->due_source, MIN(wait, WAIT_MAX_USEC));
-        if (r >= 0)
-                r = sd_event_source_set_enabled(m->due_source, SD_EVENT_ONESHOT);
-        if (r < 0)
-                return r;
+        /* Setting it is a system call, and a wake-up that comes too early sets it anew. */
+        if (m->armed_at_usec > m->engine_due_at_usec) {
+                /* Without this timer every lock would run out in silence: re-arm, or end visibly. */
+                r = sd_event_source_set_time(m->due_source, m->engine_due_at_usec);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(m->due_source, SD_EVENT_ONESHOT);
+                if (r < 0)
+                        return r;
+                m->armed_at_usec = m->engine_due_at_usec;
+        }
 
         maybe_finish(m);
         return 0;
 }
 
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
-        return run_engine(userdata);
+        Manager *m = userdata;
+
+        m->armed_at_usec = USEC_INFINITY;
+        return run_engine(m);
 }
 
 static int on_run(sd_event_source *source, void *userdata) {
@@ -408,6 +415,7 @@ int manager_new(const Options *options, Report *report, Manager **ret) {
                 return -ENOMEM;
         m->options = options;
         m->report = report;
+        m->armed_at_usec = USEC_INFINITY;
         m->started_usec = now_realtime();
 
         r = set_up(m);

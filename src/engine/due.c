@@ -7,6 +7,7 @@
  * When each control is looked at.
  */
 
+#define SLOT_USEC USEC_PER_SEC                  /* polls begin on a grid of this, so that one wake-up serves all of a second */
 #define FIRST_ROUND_MIN_USEC USEC_PER_SEC       /* over which the first round is spread, with room for the rate */
 
 /* Where in its interval an instance's control is polled: by its name alone, so that it stays the same over restarts. */
@@ -49,7 +50,8 @@ void engine_item_show(Engine *e, Item *item, Verdict v) {
 
 void engine_item_plan_poll(Engine *e, Item *item) {
         usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
-        usec_t phase = item_phase(item) % poll;
+        uint64_t hash = item_phase(item);
+        usec_t phase = hash % poll / SLOT_USEC * SLOT_USEC + hash % BATCH_USEC; /* in the same order each time */
         usec_t since_start = usec_sub(now, e->started_at_usec);
         usec_t slot;
 

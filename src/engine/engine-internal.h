@@ -272,6 +272,7 @@ struct Engine {
         bool stopping;
 };
 
+#define BATCH_USEC (10 * USEC_PER_MSEC) /* what is due within this of the first is done together: polls of one second are; picked */
 #define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (holdfastd(8)) */
 
 static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime(e->world.userdata); }

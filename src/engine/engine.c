@@ -182,7 +182,7 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
         identity_wait(e, &wait);
 
         if ((node = heap_top(&e->due)))
-                wait = MIN(wait, usec_sub(node->at_usec, now));
+                wait = MIN(wait, usec_sub(node->at_usec, now) + BATCH_USEC);
         if ((node = heap_top(&e->later)))
                 wait = MIN(wait, usec_sub(node->at_usec, now));
 
