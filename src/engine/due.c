@@ -48,6 +48,15 @@ void engine_item_show(Engine *e, Item *item, Verdict v) {
                 heap_remove(&e->renewals, &item->renewal);
 }
 
+/* Locks go first at the start, out of turn, where one is not as it should be, and near its end. A regular poll of one with time left takes its
+ * turn: where more is asked for than the rate allows, everything else would never be looked at again, and nobody would be told. */
+bool engine_item_goes_first(const Engine *e, const Item *item) {
+        if (item->control != CONTROL_LOCK)
+                return false;
+
+        return !item->looked || item->poll_at_usec == 0 || item->shown != VERDICT_COMPLIANT || item->renewal.at_usec <= engine_realtime(e);
+}
+
 void engine_item_plan_poll(Engine *e, Item *item) {
         usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
         uint64_t hash = item_phase(item);

@@ -59,13 +59,14 @@ void endpoint_free(Endpoint *n) {
 
 /* --- Queue -------------------------------------------------------------------------------------------------------- */
 
-void endpoint_queue_item(Endpoint *n, Item *item) {
-        int lane = item->control == CONTROL_LOCK ? 0 : 1;
+void endpoint_queue_item(Endpoint *n, Item *item, bool first) {
+        int lane = first ? 0 : 1;
 
         assert(!item->ready);
         assert(!item->run);
 
         item->ready = true;
+        item->first = first;
         item->ready_next = NULL;
         if (n->ready_tail[lane])
                 n->ready_tail[lane]->ready_next = item;
@@ -90,7 +91,7 @@ static Item *take_item(Endpoint *n) {
 }
 
 void endpoint_unqueue_item(Endpoint *n, Item *item) {
-        int lane = item->control == CONTROL_LOCK ? 0 : 1;
+        int lane = item->first ? 0 : 1;
         Item *before = NULL;
 
         if (!item->ready)

@@ -78,7 +78,7 @@ struct Item {
         HeapNode due;           /* CLOCK_BOOTTIME; in no heap while ready or running */
         HeapNode renewal;       /* locks: wall clock at which less than renew_before will remain */
         Item *ready_next;       /* in the endpoint's queue */
-        bool ready;
+        bool ready, first;      /* first: among those that go before all others */
         Run *run;               /* the look that goes on, or NULL */
 
         uint64_t phase;         /* of its polls; 0: not reckoned yet */
@@ -141,7 +141,7 @@ struct Endpoint {
         char *region;           /* likewise, for events; may be NULL */
         EndpointState state;
 
-        Item *ready[2], *ready_tail[2];         /* [0] locks, [1] all others */
+        Item *ready[2], *ready_tail[2];         /* [0] locks that cannot wait, [1] all others */
         Run *asks, *asks_tail;                  /* looks that go on: before new ones */
         unsigned n_running;     /* exchanges, and what is being stored to go out at once */
         double tokens;
@@ -291,6 +291,7 @@ void engine_item_free(Engine *e, Item *item);
 void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone has ended */
 
 /* due.c */
+bool engine_item_goes_first(const Engine *e, const Item *item);
 void engine_item_plan_poll(Engine *e, Item *item);              /* sets the time of the next regular poll */
 void engine_item_done(Engine *e, Item *item, usec_t at_usec);   /* a look has ended: due again then, or at the next poll */
 /* In a world that knows what is to come: leaves out the polls that can show nothing new after this verdict. Returns after which time the
@@ -349,7 +350,7 @@ void run_free_with_item(Run *r);        /* and its item, if that is gone */
 /* endpoint.c */
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region);     /* NULL: out of memory */
 void endpoint_free(Endpoint *n);
-void endpoint_queue_item(Endpoint *n, Item *item);
+void endpoint_queue_item(Endpoint *n, Item *item, bool first);
 void endpoint_unqueue_item(Endpoint *n, Item *item);
 void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */

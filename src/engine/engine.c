@@ -172,7 +172,7 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
 
                 heap_remove(&e->due, node);
                 if (item->endpoint)
-                        endpoint_queue_item(item->endpoint, item);
+                        endpoint_queue_item(item->endpoint, item, engine_item_goes_first(e, item));
         }
 
         /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints
