@@ -140,9 +140,12 @@ MUTANTS = (
            "if (item->control == CONTROL_LOCK || e->options.once)", "if (e->options.once)",
            ("test-engine-rules", "test-engine")),
     Mutant("no-lane-for-locks", "locks queue behind everything else at their endpoint", "src/engine/endpoint.c",
-           "int lane = item->control == CONTROL_LOCK ? 0 : 1;\n\n        assert(!item->ready);",
-           "int lane = 1;\n\n        assert(!item->ready);",
-           ("test-engine-rules", "test-engine")),
+           "int lane = first ? 0 : 1;\n\n        assert(!item->ready);",
+           "int lane = 1;\n\n        first = false;\n        assert(!item->ready);",
+           ("test-due", "test-engine-rules", "test-engine")),
+    Mutant("locks-starve-the-rest", "locks polled more often than the rate allows leave nothing for anything else", "src/engine/due.c",
+           "return !item->looked || item->poll_at_usec == 0", "return true || item->poll_at_usec == 0",
+           ("test-due",)),
 
     # --- What survives ----------------------------------------------------------------------------------------------------
     Mutant("budget-not-persisted", "a restart gives a mistyped policy new locks to bind", STATE,
