@@ -378,8 +378,21 @@ void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
         if (date_usec == 0)
                 return;
 
+        n->clock = e->clock = (CloudClock) { .date_usec = date_usec, .at_usec = engine_boottime(e) };
+
         if (usec_diff(now, date_usec) <= SKEW_SAID_USEC)
                 n->said_skew = (Said) {};
         else if (said_news(&n->said_skew, now, 0))
                 say_skew(e, n, date_usec, now);
+}
+
+/*
+ * This host's wall clock may be stepped by a year while the cloud cannot be reached, or be wrong from the beginning; CLOCK_BOOTTIME only goes
+ * on. Where this endpoint has not shown its clock yet, another one's is as good: with a wrong clock the first refusal may come from there, and
+ * nobody else is asked then.
+ */
+usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n) {
+        const CloudClock *c = n->clock.date_usec > 0 ? &n->clock : &e->clock;
+
+        return c->date_usec > 0 ? usec_add(c->date_usec, usec_sub(engine_boottime(e), c->at_usec)) : engine_realtime(e);
 }

@@ -133,6 +133,12 @@ struct Run {
         unsigned said;          /* set of SaidId that this look has passed, said or not */
 };
 
+/* A Date that was seen, and when. */
+typedef struct CloudClock {
+        usec_t date_usec;       /* 0: none yet */
+        usec_t at_usec;         /* CLOCK_BOOTTIME */
+} CloudClock;
+
 /* One origin. */
 struct Endpoint {
         char *origin;
@@ -155,6 +161,7 @@ struct Endpoint {
         const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
         usec_t contact_at_usec;                 /* wall clock of the last reply of any kind; 0: none */
+        CloudClock clock;                       /* its own, as last shown */
         Said said_failing, said_skew;
 };
 
@@ -254,6 +261,7 @@ struct Engine {
         Enabled *enabled;
         bool enabled_lost;      /* one could not be counted */
         Endpoint *endpoints;
+        CloudClock clock;       /* of the endpoint that has shown its own last */
         Identity identity;
         Heap due, renewals, later;
         Order order;
@@ -358,6 +366,7 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL:
 void endpoint_note_item(Endpoint *n, const Item *item);         /* after that, whose exchange it was */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
+usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n);         /* what the cloud's clock shows by now, as far as is known */
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 
 /* identity.c */

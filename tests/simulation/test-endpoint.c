@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Instances that fail and endpoints that fail: the one does not delay others, the other is told from being throttled, and a lock that cannot be
+ * read is judged by a clock that can be believed.
+ */
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "sim-world.h"
+
+#define ORDERS "00000000000000000000000000000001in07"
+
+static int setup(void **state) {
+        static SimWorld w;
+
+        world_setup(&w, "instances:\n  taurusdb:\n    " ORDERS ": {lock: {start: -20d, end: +10d}}\n");
+        *state = &w;
+        return 0;
+}
+
+static int teardown(void **state) {
+        world_teardown(*state);
+        return 0;
+}
+
+static EngineCounts counts(const SimWorld *w) {
+        EngineCounts c;
+
+        engine_counts(w->engine, &c);
+        return c;
+}
+
+/* --- The clock ---------------------------------------------------------------------------------------------------- */
+
+static bool hang_all(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
+        if (w->phase != 1)
+                return false;
+        *ret = (HttpReply) { .outcome = HTTP_LOST, .error = strdup("timed out") };
+        *delay_usec = 30 * USEC_PER_SEC;
+        return true;
+}
+
+static const char lock_policy[] = "name: orders\nservice: taurusdb\ninstance_id: " ORDERS "\nlock: {retention_days: 30}\n";
+
+/* The lock has ten days, and nobody extends it while the cloud cannot be reached. */
+static void start_and_lose(SimWorld *w) {
+        w->hook = hang_all;
+        w->observe = true;
+        world_start(w, "", lock_policy);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(counts(w).n_compliant, 1);
+        w->phase = 1;
+}
+
+/* The host's clock alone goes by a year, forth and back: nobody is woken, and when the lock really ends, it is said. */
+static void test_endpoint_stepped_clock_ends_no_lock(void **state) {
+        static const int64_t steps[] = { 365 * (int64_t) USEC_PER_DAY, 0, -365 * (int64_t) USEC_PER_DAY };
+        SimWorld *w;
+
+        for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+                assert_int_equal(setup(state), 0);
+                w = *state;
+                start_and_lose(w);
+                print_message("%" PRId64 " days\n", steps[i] / (int64_t) USEC_PER_DAY);
+                if (steps[i] != 0) {
+                        world_step_clock(w, steps[i]);
+                        engine_on_clock_step(w->engine);
+                }
+                world_run(w, 6 * USEC_PER_DAY);
+                assert_int_equal(world_said(w, EVENT_LOCK_EXPIRING, NULL), 0);
+                world_run(w, USEC_PER_DAY);
+                assert_int_equal(world_said(w, EVENT_LOCK_EXPIRING, NULL), 1);
+                assert_int_equal(world_said(w, EVENT_LOCK_LAPSED, NULL), 0);
+                world_run(w, 3 * USEC_PER_DAY);
+                assert_int_equal(world_said(w, EVENT_LOCK_LAPSED, NULL), 1);
+                if (i + 1 < N_ELEMENTS(steps))
+                        assert_int_equal(teardown(state), 0);
+        }
+}
+
+/* A process that has seen no Date has nothing but the host's clock to go by. */
+static void test_endpoint_lock_that_ended_before_the_start(void **state) {
+        SimWorld *w = *state;
+
+        start_and_lose(w);
+        world_kill(w);
+        world_run_after_kill(w, 11 * USEC_PER_DAY);
+        world_start(w, "", lock_policy);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(world_said(w, EVENT_LOCK_LAPSED, NULL), 1);
+}
+
+/* What was enabled today counts until tomorrow, whatever the host's clock shows in between and whether its policy is still there: in this
+ * process and in the next. */
+static void test_endpoint_stepped_clock_forgets_no_new_lock(void **state) {
+        static const char settings[] = "limits: {new_locks_per_day: 1}\n";
+        static const char one[] = "name: one\nservice: taurusdb\ninstance_id: 8144f8d4d0a4549808e55be8bf1b8e06in07\nlock: {retention_days: 30}\n";
+        static const char two[] = "name: two\nservice: taurusdb\ninstance_id: 9144f8d4d0a4549808e55be8bf1b8e06in07\nlock: {retention_days: 30}\n";
+        SimWorld *w = *state;
+
+        world_change(w, "instances:\n  taurusdb:\n    8144f8d4d0a4549808e55be8bf1b8e06in07: {lock: none}\n"
+                        "    9144f8d4d0a4549808e55be8bf1b8e06in07: {lock: none}\n");
+        w->hook = hang_all;
+        world_start(w, settings, one);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(world_said(w, EVENT_LOCK_ENABLED, "one"), 1);
+
+        for (int i = 0; i < 2; i++) {
+                w->phase = 1;   /* the simulated cloud would follow the clock */
+                world_step_clock(w, 3650 * (int64_t) USEC_PER_DAY);
+                if (i == 0)
+                        world_reload(w, two);
+                else {
+                        world_kill(w);
+                        world_start(w, settings, two);
+                }
+                world_run(w, USEC_PER_HOUR);
+                world_step_clock(w, -3650 * (int64_t) USEC_PER_DAY);
+                w->phase = 0;
+                world_run(w, USEC_PER_HOUR);
+                assert_int_equal(world_said(w, EVENT_LOCK_ENABLED, "two"), 0);
+        }
+
+        world_run(w, USEC_PER_DAY);
+        assert_int_equal(world_said(w, EVENT_LOCK_ENABLED, "two"), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(test_endpoint_stepped_clock_ends_no_lock, teardown),
+                TEST(test_endpoint_lock_that_ended_before_the_start),
+                TEST(test_endpoint_stepped_clock_forgets_no_new_lock),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
