@@ -157,9 +157,12 @@ struct Endpoint {
         bool dirty, missing;    /* state differs from what is stored; and could not be put */
 
         unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
-        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the instance that is unwell */
+        unsigned n_failed_items;        /* changes from one control to another among those in a row that nobody has answered: 0 while it may
+                                         * be the instance that is unwell */
         const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
+        usec_t well_at_usec;                    /* CLOCK_BOOTTIME of the last reply that showed it well */
+        usec_t throttled_since_usec;            /* CLOCK_BOOTTIME: every reply since then was a 429; 0: the last was none */
         usec_t contact_at_usec;                 /* wall clock of the last reply of any kind; 0: none */
         CloudClock clock;                       /* its own, as last shown */
         Said said_failing, said_skew;
@@ -363,7 +366,7 @@ void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot 
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
 void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
-void endpoint_note_item(Endpoint *n, const Item *item);         /* after that, whose exchange it was */
+void endpoint_note_run(Engine *e, const Flight *f, const Failure *failure);     /* the same, of a look's exchange */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
 usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n);         /* what the cloud's clock shows by now, as far as is known */

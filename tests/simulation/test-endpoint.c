@@ -18,6 +18,9 @@
 
 #define ORDERS "00000000000000000000000000000001in07"
 
+#define ENCRYPTED "{\"encryption_status\":\"on\"}"
+#define ENCRYPTION "encryption: {expect: on, poll: 1h}\n"
+
 static int setup(void **state) {
         static SimWorld w;
 
@@ -31,11 +34,133 @@ static int teardown(void **state) {
         return 0;
 }
 
+/* @n policies with these lines, for instances that are all the same to a hook but for their number. New text. */
+static char *fleet(unsigned n, const char *lines) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        assert_non_null(f);
+        for (unsigned i = 1; i <= n; i++)
+                (void) fprintf(f, "%sname: i%02u\nservice: taurusdb\ninstance_id: %032uin07\n%s", i > 1 ? "---\n" : "", i, i, lines);
+        assert_int_equal(fclose(f), 0);
+        return text;
+}
+
+static unsigned instance_number(const char *path) {
+        const char *id = strstr(path, "/instances/");
+
+        return id ? (unsigned) strtoul(id + strlen("/instances/"), NULL, 10) : 0;
+}
+
 static EngineCounts counts(const SimWorld *w) {
         EngineCounts c;
 
         engine_counts(w->engine, &c);
         return c;
+}
+
+static int count_unasked(void *userdata, const ControlStatus *s) {
+        *(unsigned *) userdata += s->why && strstr(s->why, "one request at a time tries it") != NULL;
+        return 0;
+}
+
+/* How many were told that there is no use in asking. */
+static unsigned n_unasked(const SimWorld *w) {
+        unsigned n = 0;
+        size_t total;
+
+        assert_int_equal(engine_inspect(w->engine, INSPECT_ALL, 0, 1000, count_unasked, &n, &total), 0);
+        return n;
+}
+
+/* --- Throttled ---------------------------------------------------------------------------------------------------- */
+
+enum { WELL, THROTTLED, THROTTLED_AFTER };
+
+static bool answer_throttled(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
+        *ret = w->phase == WELL ? world_reply(w, 200, ENCRYPTED)
+                                : world_reply(w, 429, "{\"error_code\":\"APIGW.0308\",\"error_msg\":\"The throttling threshold has been reached\"}");
+        if (w->phase == THROTTLED_AFTER)
+                ret->retry_after = strdup("20");
+        return true;
+}
+
+static void test_endpoint_throttled_is_slowed(void **state) {
+        char *policies = fleet(20, ENCRYPTION);
+        SimWorld *w = *state;
+
+        w->hook = answer_throttled;
+        w->phase = THROTTLED;
+        world_start(w, "", policies);
+        world_run(w, USEC_PER_MINUTE);
+        assert_in_range(w->n_requests, 15, 30); /* one every two seconds, whoever's turn it is */
+        assert_int_equal(n_unasked(w), 0);
+        assert_int_equal(world_said(w, EVENT_API_FAILING, NULL), 1);
+
+        w->phase = WELL;
+        world_run(w, 5 * USEC_PER_MINUTE);
+        assert_int_equal(counts(w).n_compliant, 20);
+        assert_int_equal(world_said(w, EVENT_API_RECOVERED, NULL), 1);
+        free(policies);
+}
+
+static void test_endpoint_retry_after_holds_for_all(void **state) {
+        char *policies = fleet(20, ENCRYPTION);
+        SimWorld *w = *state;
+
+        w->hook = answer_throttled;
+        w->phase = THROTTLED_AFTER;
+        world_start(w, "", policies);
+        world_run(w, 2 * USEC_PER_MINUTE);
+        assert_in_range(w->n_requests, 5, 7);
+        for (size_t i = 1; i < w->n_requests; i++)
+                assert_true(w->requests[i].at_usec - w->requests[i - 1].at_usec >= 20 * USEC_PER_SEC);
+        assert_int_equal(n_unasked(w), 0);
+        free(policies);
+}
+
+/* Where it goes on for longer than any pause, those whose turn does not come are told so. */
+static void test_endpoint_throttled_for_long_is_not_silent(void **state) {
+        char *policies = fleet(20, "lock: {retention_days: 30, poll: 15m}\nencryption: {expect: on, poll: 15m}\n"), name[16];
+        SimWorld *w = *state;
+
+        w->hook = answer_throttled;
+        w->phase = THROTTLED_AFTER;
+        world_start(w, "", policies);
+        world_run(w, 4 * 15 * USEC_PER_MINUTE);
+        for (unsigned i = 1; i <= 20; i++) {
+                (void) snprintf(name, sizeof(name), "i%02u", i);
+                assert_int_equal(world_said(w, EVENT_UNKNOWN, name), 2);
+        }
+        free(policies);
+}
+
+/* --- Some instances only ------------------------------------------------------------------------------------------ */
+
+static unsigned bad_status;
+
+static bool answer_some_bad(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
+        *ret = instance_number(q->path) <= 6 ? world_reply(w, (int) bad_status, "{\"error_code\":\"DBS.200001\",\"error_msg\":\"Server error.\"}")
+                                             : world_reply(w, 200, ENCRYPTED);
+        return true;
+}
+
+/* An answer is an answer, also one of 500: it is that instance's, and others are asked all the same. */
+static void test_endpoint_errors_of_some_are_theirs(void **state) {
+        char *policies = fleet(20, ENCRYPTION);
+        SimWorld *w = *state;
+
+        bad_status = 500;
+        w->hook = answer_some_bad;
+        w->latency_usec = 100 * USEC_PER_MSEC;
+        world_start(w, "", policies);
+        for (int i = 0; i < 600; i++) {
+                world_run(w, 100 * USEC_PER_MSEC);
+                assert_int_equal(n_unasked(w), 0);
+        }
+        assert_int_equal(counts(w).n_compliant, 14);
+        free(policies);
 }
 
 /* --- The clock ---------------------------------------------------------------------------------------------------- */
@@ -137,6 +262,10 @@ static void test_endpoint_stepped_clock_forgets_no_new_lock(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(test_endpoint_throttled_is_slowed),
+                TEST(test_endpoint_retry_after_holds_for_all),
+                TEST(test_endpoint_throttled_for_long_is_not_silent),
+                TEST(test_endpoint_errors_of_some_are_theirs),
                 cmocka_unit_test_teardown(test_endpoint_stepped_clock_ends_no_lock, teardown),
                 TEST(test_endpoint_lock_that_ended_before_the_start),
                 TEST(test_endpoint_stepped_clock_forgets_no_new_lock),
