@@ -201,6 +201,8 @@ typedef struct Identity {
         Signer *signer;
         unsigned n_probing;     /* requests on their way while unproven */
         usec_t proven_at_usec, refused_until_usec, retry_at_usec;       /* CLOCK_BOOTTIME */
+        usec_t quick_usec;      /* what an exchange takes from here, if nothing holds it up; 0: not known yet */
+        usec_t judged_at_usec;  /* CLOCK_BOOTTIME: the oldest signature that others wait for is no longer in doubt; 0: none */
         usec_t refresh_at_usec; /* wall clock: temporary keys */
         uint32_t who;           /* digest of user and account, with a password */
         unsigned generation;    /* counts changes of the credentials */
@@ -388,7 +390,7 @@ typedef struct Pass {           /* what a call may go out with */
 
 IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr);
 void identity_run(Engine *e, usec_t *wait_usec);
-void identity_wait(Engine *e, usec_t *wait_usec);       /* after the pumps: what of theirs waits for IAM's rate */
+void identity_wait(Engine *e, usec_t *wait_usec);       /* after the pumps: what of theirs waits for IAM's rate, or for signatures in doubt */
 void identity_reload(Engine *e);                /* settings changed, or files did */
 /* A call was refused or went through. Returns true if it is worth sending again with what there is now. */
 bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Failure *failure);

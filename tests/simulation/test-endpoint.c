@@ -146,6 +146,16 @@ static bool answer_some_bad(SimWorld *w, const HttpRequest *q, HttpReply *ret, u
         return true;
 }
 
+static bool hang_some(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
+        bool hangs = w->phase == 1 && instance_number(q->path) <= 6;
+
+        *ret = hangs ? (HttpReply) { .outcome = HTTP_LOST, .error = strdup("timed out") }
+                     : world_reply(w, 200, strstr(q->path, "vault-lock") ? "{\"lock_start_time\":1766000000000,\"lock_end_time\":1780000000000}"
+                                                                         : ENCRYPTED);
+        *delay_usec = hangs ? 30 * USEC_PER_SEC : 0;
+        return true;
+}
+
 /* An answer is an answer, also one of 500: it is that instance's, and others are asked all the same. */
 static void test_endpoint_errors_of_some_are_theirs(void **state) {
         char *policies = fleet(20, ENCRYPTION);
@@ -160,6 +170,45 @@ static void test_endpoint_errors_of_some_are_theirs(void **state) {
                 assert_int_equal(n_unasked(w), 0);
         }
         assert_int_equal(counts(w).n_compliant, 14);
+        free(policies);
+}
+
+/* Six that hang take neither the five signatures in doubt nor the endpoint, and end together without it being taken for dead. */
+static void test_endpoint_instances_that_hang(void **state) {
+        char *policies = fleet(40, "encryption: {expect: on, poll: 1m}\n");
+        bool read[41] = {};
+        SimWorld *w = *state;
+
+        w->hook = hang_some;
+        w->latency_usec = 100 * USEC_PER_MSEC;
+        world_start(w, "http: {rate: 100/s}\n", policies);
+        world_run(w, USEC_PER_HOUR);
+        assert_int_equal(counts(w).n_compliant, 40);
+
+        world_forget(w);
+        w->phase = 1;
+        engine_reconcile(w->engine, NULL);
+        world_run(w, 100 * USEC_PER_MSEC);
+        for (unsigned i = 1; i <= 6; i++) {     /* at once, as the first: five of them hold all signatures in doubt */
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "i%02u", i);
+                assert_int_equal(engine_reconcile(w->engine, name), 1);
+        }
+        for (int i = 0; i < 80; i++) {
+                world_run(w, 100 * USEC_PER_MSEC);
+                assert_int_equal(n_unasked(w), 0);
+        }
+        for (size_t i = 0; i < w->n_requests; i++)
+                read[instance_number(w->requests[i].path)] |= w->requests[i].status == 200;
+        for (unsigned i = 7; i <= 40; i++)
+                assert_true(read[i]);
+
+        for (int i = 0; i < 3000; i++) {        /* and when they end, they end alone */
+                world_run(w, 100 * USEC_PER_MSEC);
+                assert_int_equal(n_unasked(w), 0);
+        }
+        assert_int_equal(world_said(w, EVENT_API_FAILING, NULL), 0);
         free(policies);
 }
 
@@ -266,6 +315,7 @@ int main(void) {
                 TEST(test_endpoint_retry_after_holds_for_all),
                 TEST(test_endpoint_throttled_for_long_is_not_silent),
                 TEST(test_endpoint_errors_of_some_are_theirs),
+                TEST(test_endpoint_instances_that_hang),
                 cmocka_unit_test_teardown(test_endpoint_stepped_clock_ends_no_lock, teardown),
                 TEST(test_endpoint_lock_that_ended_before_the_start),
                 TEST(test_endpoint_stepped_clock_forgets_no_new_lock),
