@@ -276,6 +276,7 @@ static void end_verdict(Run *r, const Decision *d) {
                 r->state_changed = true;
         state->n_unknown = 0;
         state->unknown_since_usec = 0;
+        item->counted = false;  /* what fails after this is counted anew, also before the next poll */
 
         if (news) {
                 state->verdict = d->verdict;
