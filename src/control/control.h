@@ -47,6 +47,7 @@ typedef struct Situation {
         bool enforce;           /* mode: enforce and not --observe */
         bool first_look;        /* no verdict from this process yet */
         usec_t now_usec;        /* wall clock of this host */
+        usec_t cloud_now_usec;  /* the cloud's: its last Date, and the time since; that of this host where it has shown none */
         int64_t limit_retention_days;   /* limits.max_retention_days */
         unsigned new_locks_left;        /* of limits.new_locks_per_day */
         unsigned new_locks_per_day;

@@ -210,7 +210,7 @@ static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d)
                 .policy = s->instance->lock,
                 .memory = &s->state->lock,
                 .end_usec = intent->end_before_usec,
-                .now_usec = s->now_usec,
+                .now_usec = s->cloud_now_usec,
         };
         bool enable = intent->action == LOCK_ENABLE, transient;
         Saying *say;

@@ -118,7 +118,7 @@ static LockView view_read(const Situation *s) {
                 .policy = s->instance->lock,
                 .memory = &s->state->lock,
                 .facts = f,
-                .now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->now_usec,
+                .now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->cloud_now_usec,
                 .clock_agreed = clocks_agree(s, s->answer->date_usec),
         };
 
@@ -286,7 +286,7 @@ static void on_read_failed(const Situation *s, Decision *d) {
         LockView v = {
                 .policy = s->instance->lock,
                 .memory = &s->state->lock,
-                .now_usec = f->date_usec > 0 ? f->date_usec : s->now_usec,
+                .now_usec = f->date_usec > 0 ? f->date_usec : s->cloud_now_usec,
                 .clock_agreed = clocks_agree(s, f->date_usec),
         };
 
@@ -317,7 +317,7 @@ static void on_backups(const Situation *s, Decision *d) {
         }
 
         page = &s->answer->backups;
-        now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->now_usec;
+        now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->cloud_now_usec;
         oldest_usec = usec_sub(now_usec, p->require_manual_backup_usec);
         v.remaining_usec = usec_sub(v.end_usec, now_usec);
 

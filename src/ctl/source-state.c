@@ -267,6 +267,8 @@ static int on_record(void *userdata, const StateRecord *record) {
 }
 
 int state_complain(const CtlOptions *o, int r) {
+        char newer[STORE_TEXT_MAX];
+
         switch (r) {
         case -EACCES:
         case -EPERM:
@@ -275,9 +277,12 @@ int state_complain(const CtlOptions *o, int r) {
                 break;
         case -EBADMSG:
                 ctl_complain(
-                        "%s: holdfast.db is damaged, not holdfast's, or of another version; holdfastd says more when it is started, and "
-                        "sets aside what is broken",
+                        "%s: holdfast.db is damaged, or not holdfast's; holdfastd says more when it is started, and sets aside what is "
+                        "broken",
                         o->state);
+                break;
+        case -EPROTONOSUPPORT:
+                ctl_complain("%s: %s", o->state, store_explain_newer(o->state, newer));
                 break;
         case -EBUSY:
                 ctl_complain("%s: the state is being written, try again", o->state);

@@ -9,6 +9,7 @@
 
 #include "daemon/check.h"
 #include "daemon/manager-internal.h"
+#include "store/read.h"
 
 /*
  * Set-up, reload and stopping: the only place where all rooms meet.
@@ -280,6 +281,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static int open_state(Manager *m) {
+        char newer[STORE_TEXT_MAX];
         int r;
 
         r = manager_open_store(m);
@@ -294,7 +296,7 @@ static int open_state(Manager *m) {
         /* Looking and reporting go on without it; locks are not written. */
         m->put_error = r;
         manager_say(m, EVENT_STATE_FAILING, "%s: the state cannot be opened: %s; until it can, no lock is written", m->options->state,
-                    strerror(-r));
+                    r == -EPROTONOSUPPORT ? store_explain_newer(m->options->state, newer) : strerror(-r));
         if (m->options->once)
                 return 0;
         return sd_event_add_time_relative(m->event, &m->reopen_source, CLOCK_BOOTTIME, REOPEN_USEC, 0, on_reopen, m);

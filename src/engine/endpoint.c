@@ -10,7 +10,8 @@
 
 #define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
 #define DOWN_ITEMS 2                            /* changes of control among them before it is the endpoint; picked */
-#define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* of a whole endpoint, for one throttled call */
+#define PAUSE_MIN_USEC (2 * USEC_PER_SEC)       /* of a whole endpoint, for one throttled call: the vendor's advice is 2 to 5 seconds */
+#define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* likewise; picked */
 #define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* holdfastd(8): clock-skew */
 #define WAITING_MAX 16                          /* looks begun that wait for an identity; more would only take memory */
 
@@ -142,22 +143,34 @@ static void take_run(Endpoint *n, Run *before, Run *r) {
 
 /* --- Rate and slots ----------------------------------------------------------------------------------------------- */
 
-/* Has one control after the other failed to reach it? Then it is tried by one request at a time: else all would queue for its time-outs, locks
+/* Has one control after the other got no answer? Then it is tried by one request at a time: else all would queue for its time-outs, locks
  * before all others, which could not even be said to be unknown. */
-static bool is_down(const Endpoint *n) {
+static bool is_dead(const Endpoint *n) {
         return n->n_failed_items >= DOWN_ITEMS;
 }
 
+/* A throttled endpoint answers: the others wait for their turn. But where it has refused everything for longer than a pause may be, their turn
+ * may come in days, and that has to be said. */
+static bool is_closed(const Engine *e, const Endpoint *n) {
+        return n->throttled_since_usec > 0 && usec_sub(engine_boottime(e), n->throttled_since_usec) >= PAUSE_MAX_USEC;
+}
+
+static bool is_down(const Engine *e, const Endpoint *n) {
+        return is_dead(n) || is_closed(e, n);
+}
+
 static unsigned max_running(const Engine *e, const Endpoint *n) {
-        return is_down(n) ? 1 : engine_settings(e)->http.max_connections;
+        return is_dead(n) || n->throttled_since_usec > 0 ? 1 : engine_settings(e)->http.max_connections;
 }
 
 static void fail_unasked(const Engine *e, const Endpoint *n, Failure *ret) {
+        bool dead = is_dead(n);
         char since[TIME_TEXT_MAX];
 
-        *ret = (Failure) { .class = FAILURE_TRANSPORT };
-        (void) snprintf(ret->message, sizeof(ret->message), "%s has not answered as it should for %s: one request at a time tries it", n->origin,
-                        duration_format_human(usec_sub(engine_boottime(e), n->failing_since_usec), since));
+        *ret = (Failure) { .class = dead ? FAILURE_TRANSPORT : FAILURE_THROTTLED };
+        (void) snprintf(ret->message, sizeof(ret->message), "%s has %s for %s: one request at a time tries it", n->origin,
+                        dead ? "not answered as it should" : "refused every request as one too many",
+                        duration_format_human(usec_sub(engine_boottime(e), dead ? n->failing_since_usec : n->throttled_since_usec), since));
 }
 
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec) {
@@ -227,7 +240,7 @@ static bool fail_second(Engine *e, Endpoint *n) {
         Run *r = n->asks ? n->asks->next : NULL;
         Failure failure;
 
-        if (!r || !is_down(n))
+        if (!r || !is_down(e, n))
                 return false;
 
         take_run(n, n->asks, r);
@@ -250,7 +263,7 @@ void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
 
                 r = pick_run(e, n, &before, &pass, &answer, &failure, &n_waiting);
                 if (!r) {
-                        if (!is_down(n) && (n_waiting >= WAITING_MAX || n->n_running >= max_running(e, n)))
+                        if (!is_down(e, n) && (n_waiting >= WAITING_MAX || n->n_running >= max_running(e, n)))
                                 return;
                         if (!begin_next(e, n))
                                 return;
@@ -264,7 +277,7 @@ void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
                 }
 
                 if (!r->paid && !endpoint_may_send(e, n, wait_usec)) {
-                        if (is_down(n) && begin_next(e, n))
+                        if (is_down(e, n) && begin_next(e, n))
                                 continue;
                         return;
                 }
@@ -327,17 +340,37 @@ static void say_recovered(Engine *e, Endpoint *n) {
         engine_say(e, &event);
 }
 
+/* Nobody there has answered, or only what stands before it. A 500 is an answer, to this request, and costs no time-out. */
+static bool is_unanswered(const Failure *f) {
+        return f->class == FAILURE_TRANSPORT || (f->class == FAILURE_SERVER && f->http_status >= 502 && f->http_status <= 504);
+}
+
+static void note_answered(Endpoint *n) {
+        n->n_failed_items = 0;
+        n->failed_item = NULL;
+}
+
+static void note_throttled(Engine *e, Endpoint *n, const Failure *f) {
+        if (!f || f->class != FAILURE_THROTTLED)
+                n->throttled_since_usec = 0;
+        else if (n->throttled_since_usec == 0)
+                n->throttled_since_usec = engine_boottime(e);
+}
+
 void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
         bool unwell = f && (f->class == FAILURE_TRANSPORT || f->class == FAILURE_SERVER || f->class == FAILURE_THROTTLED);
 
         if (!f || f->class != FAILURE_TRANSPORT)
                 n->contact_at_usec = engine_realtime(e);
+        note_throttled(e, n, f);
+        if (!f || !is_unanswered(f))
+                note_answered(n);
         if (!unwell) {
                 if (n->said_failing.at_usec > 0)
                         say_recovered(e, n);
                 n->said_failing = (Said) {};
-                n->n_failed = n->n_failed_items = 0;
-                n->failed_item = NULL;
+                n->n_failed = 0;
+                n->well_at_usec = engine_boottime(e);
                 return;
         }
 
@@ -348,17 +381,26 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
                 say_failing(e, n, f);
 }
 
-void endpoint_note_item(Endpoint *n, const Item *item) {
-        if (n->n_failed == 0)
+void endpoint_note_run(Engine *e, const Flight *f, const Failure *failure) {
+        Endpoint *n = f->endpoint;
+        bool unanswered = failure && is_unanswered(failure);
+
+        /* Others were answered since it went out: what hangs is the instance, however many of them end together. */
+        if (unanswered && f->sent_at_usec < n->well_at_usec)
                 return;
 
-        n->n_failed_items += n->failed_item && n->failed_item != item;
-        n->failed_item = item;
+        endpoint_note(e, n, failure);
+        if (unanswered) {
+                n->n_failed_items += n->failed_item && n->failed_item != f->run->item;
+                n->failed_item = f->run->item;
+        }
 }
 
 /* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec) {
-        n->paused_until_usec = MAX(n->paused_until_usec, engine_boottime(e) + MIN(MIN(wait_usec, poll_usec), PAUSE_MAX_USEC));
+        usec_t pause = MIN(MIN(MAX(wait_usec, PAUSE_MIN_USEC), poll_usec), PAUSE_MAX_USEC);
+
+        n->paused_until_usec = MAX(n->paused_until_usec, engine_boottime(e) + pause);
 }
 
 static void say_skew(Engine *e, const Endpoint *n, usec_t date_usec, usec_t now) {
@@ -379,8 +421,21 @@ void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
         if (date_usec == 0)
                 return;
 
+        n->clock = e->clock = (CloudClock) { .date_usec = date_usec, .at_usec = engine_boottime(e) };
+
         if (usec_diff(now, date_usec) <= SKEW_SAID_USEC)
                 n->said_skew = (Said) {};
         else if (said_news(&n->said_skew, now, 0))
                 say_skew(e, n, date_usec, now);
+}
+
+/*
+ * This host's wall clock may be stepped by a year while the cloud cannot be reached, or be wrong from the beginning; CLOCK_BOOTTIME only goes
+ * on. Where this endpoint has not shown its clock yet, another one's is as good: with a wrong clock the first refusal may come from there, and
+ * nobody else is asked then.
+ */
+usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n) {
+        const CloudClock *c = n->clock.date_usec > 0 ? &n->clock : &e->clock;
+
+        return c->date_usec > 0 ? usec_add(c->date_usec, usec_sub(engine_boottime(e), c->at_usec)) : engine_realtime(e);
 }

@@ -133,6 +133,12 @@ struct Run {
         unsigned said;          /* set of SaidId that this look has passed, said or not */
 };
 
+/* A Date that was seen, and when. */
+typedef struct CloudClock {
+        usec_t date_usec;       /* 0: none yet */
+        usec_t at_usec;         /* CLOCK_BOOTTIME */
+} CloudClock;
+
 /* One origin. */
 struct Endpoint {
         char *origin;
@@ -151,10 +157,14 @@ struct Endpoint {
         bool dirty, missing;    /* state differs from what is stored; and could not be put */
 
         unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
-        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the instance that is unwell */
+        unsigned n_failed_items;        /* changes from one control to another among those in a row that nobody has answered: 0 while it may
+                                         * be the instance that is unwell */
         const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
+        usec_t well_at_usec;                    /* CLOCK_BOOTTIME of the last reply that showed it well */
+        usec_t throttled_since_usec;            /* CLOCK_BOOTTIME: every reply since then was a 429; 0: the last was none */
         usec_t contact_at_usec;                 /* wall clock of the last reply of any kind; 0: none */
+        CloudClock clock;                       /* its own, as last shown */
         Said said_failing, said_skew;
 };
 
@@ -191,6 +201,8 @@ typedef struct Identity {
         Signer *signer;
         unsigned n_probing;     /* requests on their way while unproven */
         usec_t proven_at_usec, refused_until_usec, retry_at_usec;       /* CLOCK_BOOTTIME */
+        usec_t quick_usec;      /* what an exchange takes from here, if nothing holds it up; 0: not known yet */
+        usec_t judged_at_usec;  /* CLOCK_BOOTTIME: the oldest signature that others wait for is no longer in doubt; 0: none */
         usec_t refresh_at_usec; /* wall clock: temporary keys */
         uint32_t who;           /* digest of user and account, with a password */
         unsigned generation;    /* counts changes of the credentials */
@@ -254,6 +266,7 @@ struct Engine {
         Enabled *enabled;
         bool enabled_lost;      /* one could not be counted */
         Endpoint *endpoints;
+        CloudClock clock;       /* of the endpoint that has shown its own last */
         Identity identity;
         Heap due, renewals, later;
         Order order;
@@ -357,9 +370,10 @@ void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot 
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
 void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
-void endpoint_note_item(Endpoint *n, const Item *item);         /* after that, whose exchange it was */
+void endpoint_note_run(Engine *e, const Flight *f, const Failure *failure);     /* the same, of a look's exchange */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
+usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n);         /* what the cloud's clock shows by now, as far as is known */
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 
 /* identity.c */
@@ -378,7 +392,7 @@ typedef struct Pass {           /* what a call may go out with */
 
 IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr);
 void identity_run(Engine *e, usec_t *wait_usec);
-void identity_wait(Engine *e, usec_t *wait_usec);       /* after the pumps: what of theirs waits for IAM's rate */
+void identity_wait(Engine *e, usec_t *wait_usec);       /* after the pumps: what of theirs waits for IAM's rate, or for signatures in doubt */
 void identity_reload(Engine *e);                /* settings changed, or files did */
 /* A call was refused or went through. Returns true if it is worth sending again with what there is now. */
 bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Failure *failure);

@@ -176,8 +176,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
                 (void) snprintf(failure.message, sizeof(failure.message), "the reply could not be read: %s", strerror(-q));
         }
 
-        endpoint_note(e, f->endpoint, q > 0 ? NULL : &failure);
-        endpoint_note_item(f->endpoint, r->item);
+        endpoint_note_run(e, f, q > 0 ? NULL : &failure);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
         endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
@@ -215,7 +214,7 @@ void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer) {
         }
 
         assert(answer->call == r->ask.call);
-        endpoint_note(e, f->endpoint, NULL);
+        endpoint_note_run(e, f, NULL);
         endpoint_note_date(e, f->endpoint, answer->date_usec);
         identity_on_accepted(e, f);
         flight_free(e, f);

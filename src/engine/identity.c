@@ -16,8 +16,15 @@
  * A key that has been good may be revoked, or this host's clock be stepped, at any moment; whatever is on its way then fails. So no more
  * signed requests are under way at a time, over all endpoints, than may fail without locking the key: each answer that shows it to be good
  * lets one more go. At a tenth of a second for an exchange that is fifty a second, more than http.rate allows an endpoint.
+ *
+ * The gateway judges the signature before it asks the service behind it. So what has been under way for a second, or for several times what an
+ * exchange takes from here where that is more, waits for the service: its signature is good, and it counts no more. Else five instances that
+ * hang would keep all others from being looked at. http.max_connections bounds how many may hang at one endpoint.
  */
 #define SIGNED_MAX 5
+#define DOUBT_MIN_USEC USEC_PER_SEC                     /* picked: many times what a gateway takes for a refusal */
+#define DOUBT_EXCHANGES 4                               /* of the quick ones; picked: an exchange may take three times what another took */
+#define QUICK_SHARE 16                                  /* by which part of it a slower exchange counts; picked: some may hang and still answer */
 #define METADATA_REFRESH_USEC (40 * USEC_PER_MINUTE)    /* as the SDKs do, or half of the life that is left */
 #define CLOCK_MAX_USEC (15 * USEC_PER_MINUTE)           /* the gateway takes no signature from further away */
 
@@ -225,13 +232,25 @@ void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply) {
         }
 }
 
-/* Signatures whose fate is not known yet. */
-static unsigned n_signed(const Engine *e) {
+/* Signatures whose fate is not known yet: the newest flights come first, so few are looked at. @ret_until_usec: when the oldest of them is
+ * judged. */
+static unsigned n_in_doubt(const Engine *e, usec_t *ret_until_usec) {
+        usec_t now = engine_boottime(e), doubt = MAX(DOUBT_MIN_USEC, DOUBT_EXCHANGES * e->identity.quick_usec);
         unsigned n = 0;
 
-        for (const Flight *f = e->flights; f; f = f->next)
-                n += f->signed_with_key && f->generation == e->identity.generation;
+        for (const Flight *f = e->flights; f && usec_sub(now, f->sent_at_usec) < doubt; f = f->next)
+                if (f->signed_with_key && f->generation == e->identity.generation) {
+                        n++;
+                        *ret_until_usec = f->sent_at_usec + doubt;
+                }
         return n;
+}
+
+static void note_took(Identity *id, usec_t took_usec) {
+        if (id->quick_usec == 0 || took_usec < id->quick_usec)
+                id->quick_usec = took_usec;
+        else
+                id->quick_usec += (took_usec - id->quick_usec) / QUICK_SHARE;
 }
 
 /* --- May a call go out? ------------------------------------------------------------------------------------------- */
@@ -254,8 +273,8 @@ static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *re
                 id->state = IDENTITY_UNPROVEN;
         if (id->state == IDENTITY_UNPROVEN && id->n_probing > 0)
                 return IDENTITY_WAIT;
-        if (n_signed(e) + e->n_committing >= SIGNED_MAX)
-                return IDENTITY_WAIT;
+        if (n_in_doubt(e, &id->judged_at_usec) + e->n_committing >= SIGNED_MAX)
+                return IDENTITY_WAIT;   /* an answer wakes us, or identity_wait() sees to it; what is being stored is sent next */
 
         if ((call_needs_project(call) && !project) || (call_needs_domain(call) && !domain)) {
                 IdentityAnswer answer;
@@ -408,6 +427,7 @@ void identity_on_accepted(Engine *e, const Flight *f) {
         id->renewed = false;
         id->proven_at_usec = engine_boottime(e);
         id->state = IDENTITY_PROVEN;
+        note_took(id, usec_sub(id->proven_at_usec, f->sent_at_usec));
 
         if (!f->signed_with_key && f->kind == FLIGHT_RUN)
                 HASH_ITER(hh, id->scopes, s, next)
@@ -465,7 +485,12 @@ void identity_done(Engine *e) {
 }
 
 void identity_wait(Engine *e, usec_t *wait_usec) {
+        Identity *id = &e->identity;
         Scope *s, *next;
+
+        if (id->judged_at_usec > 0)
+                *wait_usec = MIN(*wait_usec, usec_sub(id->judged_at_usec, engine_boottime(e)));
+        id->judged_at_usec = 0;
 
         HASH_ITER(hh, e->identity.scopes, s, next)
                 if (s->wait_until_usec > 0) {

@@ -276,6 +276,7 @@ static void end_verdict(Run *r, const Decision *d) {
                 r->state_changed = true;
         state->n_unknown = 0;
         state->unknown_since_usec = 0;
+        item->counted = false;  /* what fails after this is counted anew, also before the next poll */
 
         if (news) {
                 state->verdict = d->verdict;
@@ -391,6 +392,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
                 .enforce = r->instance->mode == MODE_ENFORCE && !e->options.observe,
                 .first_look = !item->looked,
                 .now_usec = engine_realtime(e),
+                .cloud_now_usec = endpoint_cloud_time(e, item->endpoint),
                 .limit_retention_days = r->load->settings->limits.max_retention_days,
                 .new_locks_left = item->control == CONTROL_LOCK ? engine_new_locks_left(e, item) : 0,
                 .new_locks_per_day = r->load->settings->limits.new_locks_per_day,

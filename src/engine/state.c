@@ -369,17 +369,20 @@ static bool recount_enabled(Engine *e) {
 
 unsigned engine_new_locks_left(Engine *e, const Item *item) {
         unsigned limit = engine_settings(e)->limits.new_locks_per_day, n = 0;
-        usec_t now = engine_realtime(e);
+        usec_t now = endpoint_cloud_time(e, item->endpoint);
         Enabled *b, *next;
 
         if (e->enabled_lost && !recount_enabled(e))
                 return 0;
 
-        HASH_ITER(hh, e->enabled, b, next)
-                if (b->at_usec == 0 || (b->at_usec < now && now - b->at_usec >= NEW_LOCKS_USEC))
+        HASH_ITER(hh, e->enabled, b, next) {
+                bool over = b->at_usec == 0 || usec_sub(now, b->at_usec) >= NEW_LOCKS_USEC;
+
+                if (!over)
+                        n += !streq(b->key, item->key);         /* the same lock, tried again, is one lock */
+                else if (b->at_usec == 0 || e->clock.date_usec > 0)     /* not by a clock that may be years ahead, until it is set right */
                         engine_enabled_free(e, b);
-                else if (!streq(b->key, item->key))     /* the same lock, tried again, is one lock */
-                        n++;
+        }
 
         return n < limit ? limit - n : 0;
 }

@@ -18,10 +18,11 @@ DEFINE_CLEANUP(sqlite3 *, database_close)
  * database_open() - open an existing database
  * @path:       absolute
  * @ret:        new (database_close()); untouched if it is broken
- * @ret_broken: the file is no database, damaged, not holdfast's, or of a version that this program does not know. It is left as it was
- *              found, with its log.
+ * @ret_broken: the file is no database, damaged, not holdfast's, or of a version that there never was. It is left as it was found, with its
+ *              log.
  *
- * Return: 0, also for a broken one; -errno if it could not be told or brought up to date (I/O, permissions, disk full).
+ * Return: 0, also for a broken one; -EPROTONOSUPPORT for one of a newer version, left as it was found; -errno if it could not be told or
+ * brought up to date (I/O, permissions, disk full).
  */
 int database_open(const char *path, sqlite3 **ret, bool *ret_broken);
 

@@ -2,6 +2,7 @@
 #include "store/read.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -97,10 +98,38 @@ static int connect_to(const char *uri, sqlite3 **ret) {
         return 0;
 }
 
+/* The database of a folder, whatever it holds. */
+static int connect_to_folder(const char *dir, sqlite3 **ret, usec_t *ret_written_usec) {
+        _cleanup_(freep) char *uri = NULL;
+        bool still = true;
+        int r;
+
+        r = look_at_files(dir, ret_written_usec, &still);
+        if (r >= 0)
+                r = make_uri(dir, still, &uri);
+        return r < 0 ? r : connect_to(uri, ret);
+}
+
+char *store_explain_newer(const char *dir, char buf[static STORE_TEXT_MAX]) {
+        _cleanup_(database_closep) sqlite3 *db = NULL;
+        usec_t written_usec;
+        int64_t version = 0;
+        char found[64] = "a newer version";
+
+        assert(dir);
+
+        if (connect_to_folder(dir, &db, &written_usec) >= 0 && sql_get_int(db, "PRAGMA user_version", &version) >= 0)
+                (void) snprintf(found, sizeof(found), "version %" PRId64, version);
+        (void) snprintf(buf, STORE_TEXT_MAX,
+                        "holdfast.db is of %s, and this program knows up to version %" PRId64 ": a newer holdfast has written it, "
+                        "and it is left as it is; install that one again, or move holdfast.db away to begin anew",
+                        found, schema_newest());
+        return buf;
+}
+
 int store_view_open(const char *dir, StoreView **ret) {
         _cleanup_(store_view_freep) StoreView *v = NULL;
-        _cleanup_(freep) char *uri = NULL;
-        bool still = true, known = false;
+        bool known = false;
         int r;
 
         assert(dir);
@@ -111,11 +140,7 @@ int store_view_open(const char *dir, StoreView **ret) {
                 return -ENOMEM;
         v->store.folder = (Folder) FOLDER_NULL;
 
-        r = look_at_files(dir, &v->written_usec, &still);
-        if (r >= 0)
-                r = make_uri(dir, still, &uri);
-        if (r >= 0)
-                r = connect_to(uri, &v->store.db);
+        r = connect_to_folder(dir, &v->store.db, &v->written_usec);
         if (r < 0)
                 return r;
 

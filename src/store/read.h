@@ -16,8 +16,8 @@ typedef struct StoreView StoreView;
  * What the view shows is one moment's state, however long it is held; a daemon that writes meanwhile is not held up, but its log
  * grows: do not hold it for long.
  *
- * Return: 0; -ENOENT if there is no database yet; -EACCES if it may not be read; -EBADMSG if it is damaged, not holdfast's, or of a
- * version that this program does not know; -EBUSY; -errno.
+ * Return: 0; -ENOENT if there is no database yet; -EACCES if it may not be read; -EBADMSG if it is damaged or not holdfast's;
+ * -EPROTONOSUPPORT if it is of a newer version than this program knows; -EBUSY; -errno.
  */
 int store_view_open(const char *dir, StoreView **ret);
 StoreView *store_view_free(StoreView *v);
@@ -55,6 +55,10 @@ int store_view_history(StoreView *v, const EvidenceQuery *query, int (*on_eviden
 
 /* Does a process hold the folder, such as holdfastd? False also where that cannot be told. */
 bool store_is_held(const char *dir);
+
+/* What -EPROTONOSUPPORT means, for people: which version was found, which is known, and what to do. Returns @buf. */
+#define STORE_TEXT_MAX 512
+char *store_explain_newer(const char *dir, char buf[static STORE_TEXT_MAX]);
 
 /* When something was last written to the database, by the file's times; 0: not known. */
 usec_t store_view_written_usec(const StoreView *v);

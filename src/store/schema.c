@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/schema.h"
 
-#include <stdint.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/macro.h"
@@ -131,6 +131,10 @@ static const char *const migrations[] = {
 
 #define SCHEMA_VERSION ((int64_t) N_ELEMENTS(migrations))
 
+int64_t schema_newest(void) {
+        return SCHEMA_VERSION;
+}
+
 int schema_is_known(sqlite3 *db, bool *ret) {
         int64_t application_id, version;
         int r;
@@ -146,7 +150,11 @@ int schema_is_known(sqlite3 *db, bool *ret) {
         if (r < 0)
                 return r;
 
-        *ret = application_id == SCHEMA_APPLICATION_ID && version >= 1 && version <= SCHEMA_VERSION;
+        /* Nothing is broken where a newer program was replaced by an older one, and what it has learned is not given up for it. */
+        if (application_id == SCHEMA_APPLICATION_ID && version > SCHEMA_VERSION)
+                return -EPROTONOSUPPORT;
+
+        *ret = application_id == SCHEMA_APPLICATION_ID && version >= 1;
         return 0;
 }
 

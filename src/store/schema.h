@@ -8,10 +8,15 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define SCHEMA_APPLICATION_ID 0x484f4c44        /* "HOLD" */
 
-/* Is this a file of ours, of a version that this program knows? Reads the header only. Return: 0 or -errno. */
+/* The newest version that this program knows. */
+int64_t schema_newest(void);
+
+/* Is this a file of ours, of a version that there was? Reads the header only. Return: 0; -EPROTONOSUPPORT if it is ours and of a newer version
+ * than this program knows; -errno. */
 int schema_is_known(sqlite3 *db, bool *ret);
 
 /* Brings the tables to the newest version, each step in a transaction of its own. Return: 0 or -errno. */

@@ -15,12 +15,13 @@ typedef struct Store Store;
  * @dir:        state folder; must exist
  * @ret_set_aside: new text when a broken database was found: the name it was given (free with free()); else NULL. May be NULL.
  *
- * A file that is no database, fails its integrity check, or has a schema from the future is renamed (with its -wal and -shm) to
- * "holdfast.db.broken-<n>" and a fresh one is made; so is an empty file, which this module never makes, and a -wal without its
- * database. A medium that fails (-EIO, -EACCES, -EROFS, -ENOSPC) is no broken database. A second process on the same folder is refused;
+ * A file that is no database, or fails its integrity check, is renamed (with its -wal and -shm) to "holdfast.db.broken-<n>" and a fresh
+ * one is made; so is an empty file, which this module never makes, and a -wal without its database. A medium that fails (-EIO, -EACCES,
+ * -EROFS, -ENOSPC) is no broken database, nor is one that a newer program has left. A second process on the same folder is refused;
  * readers such as sqlite3(1) are not. The database is a plain file: -ELOOP for a link, -EISDIR for a folder.
  *
- * Return: 0; -EBUSY if another process has it; -EOPNOTSUPP if the file system cannot hold a write-ahead log; -errno.
+ * Return: 0; -EBUSY if another process has it; -EPROTONOSUPPORT if it is of a newer version (store_explain_newer()); -EOPNOTSUPP if the file
+ * system cannot hold a write-ahead log; -errno.
  */
 int store_open(const char *dir, Store **ret, char **ret_set_aside);
 

@@ -269,7 +269,10 @@ def test_broken_state(ctl, holdfast, cloud):
     database.write_bytes(sound)
     with sqlite3.connect(database) as db:
         db.execute("PRAGMA user_version = 999")
-    ctl("status").exits(1).complains("another version")
+    db.close()
+    for verb in (("status",), ("why", "orders"), ("history",), ("plan",), ("thaw",)):
+        ctl(*verb).exits(1).complains("is of version 999, and this program knows up to version").complains("install that one again")
+    assert not list(holdfast.state.glob("*broken*"))
     database.unlink()
     database.mkdir()
     ctl("status").exits(1)

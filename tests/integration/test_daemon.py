@@ -3,6 +3,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -16,6 +17,14 @@ from services import DAY
 def held(cloud, since, remains):
     now = cloud.now()
     return {"start": now - since * DAY, "end": now + remains * DAY}
+
+
+def execute(database, *statements):
+    db = sqlite3.connect(database)
+    with db:
+        for statement in statements:
+            db.execute(statement)
+    db.close()
 
 
 # The service manager
@@ -322,6 +331,27 @@ def test_database_damaged_in_the_middle(holdfast, cloud):
         path.write_bytes(b"\x5a" * path.stat().st_size)
     holdfast.once().exits(0)
     assert len(lock.puts) == 1
+
+
+def test_database_of_a_newer_version(holdfast, cloud):
+    """After a downgrade: neither read nor set aside, so that a freeze in it still holds when it can be read again."""
+    lock = holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 1, 3.5), reading="added")).lock
+    database = holdfast.state / "holdfast.db"
+    holdfast.once("--observe").exits(3)
+    execute(database, "INSERT OR REPLACE INTO endpoint SELECT origin, service, readings, 1, 1, 'for a test', 1, 1 FROM "
+                      f"(SELECT '{cloud.origin('taurusdb')}' AS origin, 'taurusdb' AS service, '' AS readings)",
+            "PRAGMA user_version = 7")
+    before, n_reads = database.read_bytes(), len(cloud.requests("taurusdb", "GET", "vault-lock"))
+    result = holdfast.once().exits(3)
+    message = result.named("state-failing")[0]["MESSAGE"]
+    assert "is of version 7, and this program knows up to version" in message and "install that one again" in message
+    result.none("state-reset")
+    assert len(cloud.requests("taurusdb", "GET", "vault-lock")) > n_reads, "it is looked at all the same"
+    assert database.read_bytes() == before and not lock.puts
+
+    execute(database, "PRAGMA user_version = 2")
+    holdfast.once().exits(3).one("lock-frozen")
+    assert not lock.puts
 
 
 def test_state_folder_is_missing(holdfast, cloud):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from harness import wait_until
 from services import DAY, identifier
 
 
@@ -396,6 +397,26 @@ def test_a_bad_instance_does_not_delay_others(holdfast, cloud):
     for instance in good:
         times = [r.at for r in cloud.requests(path=instance.id)]
         assert len(times) >= 3 and max(b - a for a, b in zip(times, times[1:])) < 2.5, times
+
+
+def test_instances_that_hang_do_not_delay_others(holdfast, cloud):
+    """More of them than signatures may be in doubt at a time: those that wait for the service are in doubt no more."""
+    holdfast.configure(http={"timeout": "30s"})
+    bad = [holdfast.lock(f"bad{i}", poll="1s") for i in range(3)] + [holdfast.encryption(f"worse{i}", poll="1s") for i in range(3)]
+    good = [holdfast.lock(f"lock{i}", poll="1s") for i in range(2)] + [holdfast.encryption(f"good{i}", poll="1s") for i in range(3)]
+    daemon = holdfast.start()
+    for instance in bad + good:
+        cloud.wait_for(2, path=instance.id)
+    cloud.fault(method="GET", path="|".join(i.id for i in bad), delay=60)
+    began = cloud.now()
+    wait_until(lambda: sum(r.fault is not None for r in cloud.log) == len(bad))
+    time.sleep(6)
+    for instance in good:
+        times = [began] + [r.at for r in cloud.requests(method="GET", path=instance.id) if r.at >= began] + [cloud.now()]
+        assert max(b - a for a, b in zip(times, times[1:])) < 3.5, times
+    assert not daemon.output.named("unknown") and not daemon.output.named("api-failing")
+    assert not cloud.signature_failures
+    daemon.kill()
 
 
 def test_a_bad_service_does_not_delay_others(holdfast, cloud):

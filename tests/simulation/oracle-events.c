@@ -43,10 +43,24 @@ static void check_lock_said(Oracle *o, int subject, const Situation *s, const De
                 life_fail(o->life, subject, "h", "under half of renew_before is left, and nothing says so");
 }
 
+/* While a lock cannot be read, this host's clock may be anything: nobody is woken for it. */
+static void check_unread_said(Oracle *o, int subject, const Situation *s, const Decision *d) {
+        usec_t end_usec = s->state->lock.end_usec;
+
+        if (!s->failure || !o->dated || end_usec <= life_cloud_now(o->life) + USEC_PER_MINUTE)
+                return;
+        for (size_t i = 0; i < d->n_sayings; i++)
+                if (d->sayings[i].id == EVENT_LOCK_LAPSED)
+                        life_fail(o->life, subject, "h", "the lock is said to have ended, and by the cloud's clock it runs");
+}
+
 void oracle_events_step(Oracle *o, int subject, Control c, const Situation *s, const Decision *d) {
         Watch *w = &o->watches[subject][c];
 
         note_sayings(o, subject, c, d);
+        o->dated |= (s->answer && s->answer->date_usec > 0) || (s->failure && s->failure->date_usec > 0);
+        if (c == CONTROL_LOCK)
+                check_unread_said(o, subject, s, d);
         if (d->next == NEXT_UNKNOWN && w->unknown_usec == 0)
                 w->unknown_usec = life_now(o->life);
         if (d->next != NEXT_DONE)

@@ -320,6 +320,7 @@ void oracle_on_death(Oracle *o) {
 }
 
 void oracle_on_boot(Oracle *o) {
+        o->dated = false;
         for (Service s = 0; s < SERVICE__MAX; s++) {
                 o->tokens[s] = o->life->scenario.rate;
                 o->tokens_usec[s] = life_now(o->life);

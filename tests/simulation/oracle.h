@@ -70,6 +70,7 @@ struct Oracle {
         usec_t foreign_usec;    /* CLOCK_BOOTTIME of the last change by hand */
         usec_t identity_usec;   /* CLOCK_BOOTTIME: since when we can be who we are */
         bool frozen;
+        bool dated;             /* this process has seen the cloud's clock */
         bool misled;            /* the endpoint is known for a reading that is not the true one */
         double tokens[SERVICE__MAX];
         usec_t tokens_usec[SERVICE__MAX];

@@ -165,6 +165,10 @@ static bool model_read(Model *m, Answer *answer, Failure *f) {
                 f->date_usec = m->now;
                 return false;
         }
+        if (m->read_fault == FAULT_LOST_BEFORE) {
+                *f = failure(FAILURE_TRANSPORT, 0, false);
+                return false;
+        }
 
         model_settle(m);
         *answer = (Answer) { .call = CALL_LOCK_GET, .date_usec = m->now };
@@ -201,6 +205,7 @@ static void look(Case *c) {
                         .endpoint = &c->endpoint,
                         .enforce = c->enforce,
                         .now_usec = m->now + (usec_t) (m->host_offset * (int64_t) USEC_PER_SEC),
+                        .cloud_now_usec = m->now,
                         .limit_retention_days = 3660,
                         .new_locks_left = c->new_locks_left,
                         .new_locks_per_day = 20,
@@ -794,6 +799,29 @@ static void test_lock_step_says_expiring_while_unread(void **state) {
         assert_true(SAID(&c, EVENT_LOCK_LAPSED));
 }
 
+/* A lock that cannot be read is judged by what the cloud's clock must show by now, not by this host's. */
+static void test_lock_step_believes_no_stepped_clock(void **state) {
+        static const int64_t years[] = { -10, -1, 0, 1, 10 };
+
+        for (size_t i = 0; i < N_ELEMENTS(years); i++) {
+                Case c;
+
+                case_init(&c, READING_ADDED, T0 - 5 * DAY, T0 + 25 * DAY, 30, 31, 7 * DAY);
+                look(&c);
+                c.cloud.host_offset = years[i] * 365 * 86400;
+                c.cloud.read_fault = FAULT_LOST_BEFORE;
+                c.cloud.now = T0 + 21 * DAY;
+                look(&c);
+                assert_false(SAID(&c, EVENT_LOCK_EXPIRING) || SAID(&c, EVENT_LOCK_LAPSED));
+                c.cloud.now = T0 + 22 * DAY;
+                look(&c);
+                assert_true(SAID(&c, EVENT_LOCK_EXPIRING) && !SAID(&c, EVENT_LOCK_LAPSED));
+                c.cloud.now = T0 + 26 * DAY;
+                look(&c);
+                assert_true(SAID(&c, EVENT_LOCK_LAPSED));
+        }
+}
+
 static void test_lock_step_silence_is_no_proof(void **state) {
         Situation s;
         Look l = { .phase = 1 };
@@ -906,6 +934,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_lapsed),
                 cmocka_unit_test(test_lock_step_unread),
                 cmocka_unit_test(test_lock_step_says_expiring_while_unread),
+                cmocka_unit_test(test_lock_step_believes_no_stepped_clock),
                 cmocka_unit_test(test_lock_step_silence_is_no_proof),
                 cmocka_unit_test(test_lock_step_reports_an_empty_lock),
                 cmocka_unit_test(test_lock_step_survives_years_of_faults),

@@ -155,10 +155,6 @@ static void break_some_page(const char *dir) {
         overwrite(dir, (page - 1) * 4096, noise, sizeof(noise));
 }
 
-static void break_future(const char *dir) {
-        execute(dir, "PRAGMA user_version = 3");
-}
-
 static void break_past(const char *dir) {
         execute(dir, "PRAGMA user_version = 0");
 }
@@ -193,7 +189,6 @@ static const struct {
         { "an impossible page size",       break_page_size      },
         { "noise in the schema",           break_schema_page    },
         { "zeroes in a table",             break_some_page      },
-        { "a schema from the future",      break_future         },
         { "a schema without a version",    break_past           },
         { "a negative version",            break_negative       },
         { "another application's",         break_application    },
@@ -261,8 +256,8 @@ static void test_store_open_sets_log_aside(void **state) {
                 size_t n_before, n_after;
                 Store *store = NULL;
 
-                if (ways[i].act == break_future || ways[i].act == break_past || ways[i].act == break_negative ||
-                    ways[i].act == break_application || ways[i].act == break_no_table || ways[i].act == break_no_column ||
+                if (ways[i].act == break_past || ways[i].act == break_negative || ways[i].act == break_application ||
+                    ways[i].act == break_no_table || ways[i].act == break_no_column ||
                     ways[i].act == break_some_page) {
                         folder_remove(dir);     /* made through SQLite, which clears the log away */
                         continue;
@@ -444,7 +439,12 @@ static void test_store_open_with_noise(void **state) {
                         noisy[random_below(&random, random_below(&random, 2) ? n : 200)] ^= (char) (1 << random_below(&random, 8));
                 write_all(path, noisy, n);
 
-                assert_int_equal(store_open(dir, &store, &aside), 0);
+                r = store_open(dir, &store, &aside);
+                if (r == -EPROTONOSUPPORT) {    /* just where the version is: it could be a newer one, and people are asked */
+                        assert_memory_not_equal(noisy + 60, sound + 60, 4);
+                        continue;
+                }
+                assert_int_equal(r, 0);
                 n_aside += aside != NULL;
                 r = store_load(store, accept_record, NULL, NULL);
                 assert_true(r == 0 || r == -EBADMSG);
