@@ -61,7 +61,7 @@ typedef struct ItemFailure {
 /* All controls in force, sorted by name and then by control; and for each verdict the set of those that show it, a bit a place. */
 typedef struct Order {
         Item **items;
-        size_t n;               /* 0 while policies are put in force */
+        size_t n;
         size_t n_allocated;
         uint64_t *sets[VERDICT__MAX];
 } Order;
@@ -325,9 +325,9 @@ void grants_stored(Item *item);                 /* a commit has taken them */
 void grants_done(Item *item);
 
 /* order.c */
-int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_fill() cannot fail. Return: 0 or -ENOMEM */
-void order_clear(Order *o);                     /* nothing is in order until order_fill() */
-void order_fill(Engine *e);
+int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_append() cannot fail. Return: 0 or -ENOMEM */
+void order_clear(Order *o);
+void order_append(Order *o, Item *item);        /* behind the others: in the order of their names, as sets of policies have them */
 void order_show(Order *o, const Item *item, Verdict before);    /* item->shown was @before */
 size_t order_find(const Order *o, const char *name);            /* place of the first control of that name, from 0; o->n: none */
 void order_done(Order *o);

@@ -281,7 +281,7 @@ static void place_kept(const Place *place) {
         }
 }
 
-/* Brings one control of the new set in force. Marks it as seen by pointing it to its instance in that set. */
+/* Brings one control of the new set in force. It is marked as one of these by its place in the order. */
 static void place_settle(Engine *e, const Place *place) {
         Item *item = place->item;
 
@@ -303,6 +303,7 @@ static void place_settle(Engine *e, const Place *place) {
                 e->n_items++;
                 e->n_shown[item->shown]++;
         }
+        order_append(&e->order, item);
 }
 
 static bool set_has_name(const PolicySet *set, const char *name) {
@@ -336,13 +337,11 @@ static void say_removed(Engine *e, const Instance *i) {
 }
 
 /* Retires what the new set does not have, wakes what is new or changed. */
-static void settle_items(Engine *e, const PolicySet *set) {
+static void settle_items(Engine *e) {
         Item *item, *next;
 
         HASH_ITER(hh, e->items, item, next) {
-                bool kept = item->instance >= set->instances && item->instance < set->instances + set->n_instances;
-
-                if (!kept) {
+                if (item->place == 0) {
                         item_retire(e, item);
                         continue;
                 }
@@ -393,8 +392,7 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
 
         for (size_t i = 0; i < n_controls; i++)
                 place_settle(e, &places[i]);
-        settle_items(e, policies);
-        order_fill(e);
+        settle_items(e);
         if (old) {
                 for (size_t i = 0; i < old->policies->n_instances; i++)
                         if (!set_has_name(policies, old->policies->instances[i].name))
