@@ -46,7 +46,7 @@ const char *fleet_text(Fleet *f, const char *s) {
         if (!clean)
                 return NULL;
         (void) clean_text(s, clean, size);
-        return arena_intern(f->arena, clean);
+        return arena_intern_text(f->arena, clean);
 }
 
 static int own(Fleet *f, const StatusField *fields, size_t n, void *s) {

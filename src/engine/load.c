@@ -229,9 +229,9 @@ static int places_prepare(Engine *e, const Settings *settings, const PolicySet *
 
         for (size_t i = 0; i < policies->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++) {
-                        if (!instance_has(&policies->instances[i], c))
+                        if (!instance_has(policies->instances[i], c))
                                 continue;
-                        if (place_prepare(e, settings, &policies->instances[i], c, &places[n]) < 0) {
+                        if (place_prepare(e, settings, policies->instances[i], c, &places[n]) < 0) {
                                 places_undo(e, places, n);
                                 return -ENOMEM;
                         }
@@ -311,7 +311,7 @@ static bool set_has_name(const PolicySet *set, const char *name) {
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                int c = strcmp(set->instances[middle].name, name);
+                int c = strcmp(set->instances[middle]->name, name);
 
                 if (c == 0)
                         return true;
@@ -371,7 +371,7 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
 
         for (size_t i = 0; i < policies->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++)
-                        n_controls += instance_has(&policies->instances[i], c);
+                        n_controls += instance_has(policies->instances[i], c);
 
         if (heap_reserve(&e->due, n_controls + e->n_items) < 0 || heap_reserve(&e->renewals, n_controls + e->n_items) < 0 ||
             order_reserve(&e->order, n_controls) < 0)
@@ -395,8 +395,8 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
         settle_items(e);
         if (old) {
                 for (size_t i = 0; i < old->policies->n_instances; i++)
-                        if (!set_has_name(policies, old->policies->instances[i].name))
-                                say_removed(e, &old->policies->instances[i]);
+                        if (!set_has_name(policies, old->policies->instances[i]->name))
+                                say_removed(e, old->policies->instances[i]);
                 load_unref(old);
         }
 
