@@ -350,6 +350,7 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
 void endpoint_free(Endpoint *n);
 void endpoint_queue_item(Endpoint *n, Item *item);
 void endpoint_unqueue_item(Endpoint *n, Item *item);
+void endpoint_unqueue_strangers(Endpoint *n);   /* all at once: who is asked elsewhere now, or is not in order any more */
 void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
