@@ -6,6 +6,7 @@
  *
  *      bus.c           the connection and the name: there, gone, looked for again
  *      object.c        properties, methods and signals
+ *      reload.c        those who wait for a reload to end
  *      authority.c     who may act: asked of the bus and of polkit, while the loop turns
  *      status-message.c        a control as a dictionary, and back
  */
@@ -19,10 +20,11 @@ typedef struct Properties {
         char next_lock_name[256];
         uint32_t n_policies, n_rejected, n_controls, n_compliant, n_violated, n_unknown, n_in_flight, n_frozen;
         uint64_t next_lock_usec, next_look_usec, contact_at_usec, credentials_expire_usec, started_usec, reloaded_usec;
-        int state_failing, settings_rejected;
+        int state_failing, settings_rejected, policies_rejected;
 } Properties;
 
 typedef struct Pending Pending;         /* a call that waits to be allowed */
+typedef struct Waiting Waiting;         /* a call that waits for a reload to end */
 
 struct Bus {
         sd_event *event;
@@ -41,11 +43,17 @@ struct Bus {
         Properties told;        /* as last told */
         Pending *pending;
         unsigned n_pending, n_asked;
+        Waiting *waiting;
+        unsigned n_waiting;
 };
 
 /* object.c */
 int object_add(Bus *b);         /* to b->bus */
 void object_tell_soon(Bus *b);
+
+/* reload.c */
+int reload_act(Bus *b, sd_bus_message *m, sd_bus_error *reterr);        /* an AuthorityAct: replies later */
+void reload_forget(Bus *b);     /* the connection is gone, with all who wait */
 
 /* authority.c */
 typedef int (*AuthorityAct)(Bus *b, sd_bus_message *m, sd_bus_error *reterr);   /* replies itself; a negative return is replied */

@@ -58,6 +58,7 @@ static void say_refused(Bus *b, int error, bool begun) {
 
 static void disconnect(Bus *b) {
         authority_forget(b);
+        reload_forget(b);
         b->name_slot = sd_bus_slot_unref(b->name_slot);
         b->lost_slot = sd_bus_slot_unref(b->lost_slot);
         b->object_slot = sd_bus_slot_unref(b->object_slot);

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 
 typedef struct BusReload {
+        int result;             /* 0; -errno: the settings or policies of before are in force; -ECANCELED: the daemon stops */
         size_t n_rejected;
         char problem[1024];     /* on failure: what stands in the way, for people */
 } BusReload;
@@ -22,6 +23,7 @@ typedef struct BusFacts {       /* what the daemon knows and the engine does not
         usec_t started_usec, reloaded_usec;     /* wall clock; reloaded: 0: not since it started */
         bool state_failing;     /* there is no store at all */
         bool settings_rejected; /* holdfast.yaml was broken at the last load: that of before is in force */
+        bool policies_rejected; /* instances.d could not be read at the last load: the policies of before are in force */
         bool stopping;
 } BusFacts;
 
@@ -30,7 +32,8 @@ typedef struct BusHost {
         void *userdata;
         Engine *(*engine)(void *userdata);      /* the one that runs now; with policies in force */
         void (*facts)(void *userdata, BusFacts *ret);
-        int (*reload)(void *userdata, BusReload *ret);  /* as at SIGHUP. Return: 0; -errno: the settings or policies of before are in force */
+        /* As at SIGHUP, from the loop: bus_answer_reload() tells later how the one of that number, or a later one, went. Return: 0; -errno. */
+        int (*reload)(void *userdata, uint64_t *ret_number);
         void (*acted)(void *userdata);          /* the engine was told to do something: run it soon */
         void (*log)(void *userdata, int priority, const char *text);
 } BusHost;
@@ -53,6 +56,9 @@ int bus_open(Bus *b);
 
 /* Puts the object on a connection that the caller has made and keeps: a direct one, without a bus and its names. */
 int bus_serve(Bus *b, sd_bus *connection);
+
+/* For those who asked for reloads of numbers up to this one. */
+void bus_answer_reload(Bus *b, uint64_t number, const BusReload *outcome);
 
 /* News for those who listen. */
 void bus_note_shown(Bus *b, const char *name, const char *control, const char *verdict);

@@ -68,6 +68,7 @@ static void refresh(Bus *b) {
                 .reloaded_usec = facts.reloaded_usec,
                 .state_failing = status.state_failing || facts.state_failing,
                 .settings_rejected = facts.settings_rejected,
+                .policies_rejected = facts.policies_rejected,
         };
         if (counts.next_lock_name)
                 (void) clean_text(counts.next_lock_name, p->next_lock_name, sizeof(p->next_lock_name));
@@ -196,20 +197,7 @@ static bool is_stopping(Bus *b, sd_bus_error *reterr) {
 }
 
 static int act_reload(Bus *b, sd_bus_message *m, sd_bus_error *reterr) {
-        BusReload outcome = {};
-        char text[sizeof(outcome.problem)];
-        int r;
-
-        if (is_stopping(b, reterr))
-                return 0;
-
-        r = b->host.reload(b->host.userdata, &outcome);
-        if (r < 0) {
-                (void) clean_text(outcome.problem[0] ? outcome.problem : strerror(-r), text, sizeof(text));
-                return sd_bus_error_set(reterr, BUS_ERROR_RELOAD_FAILED, text);
-        }
-
-        return sd_bus_reply_method_return(m, "u", clip(outcome.n_rejected));
+        return is_stopping(b, reterr) ? 0 : reload_act(b, m, reterr);
 }
 
 static void free_names(char ***names) {
@@ -325,6 +313,7 @@ static const struct {
         TOLD("CredentialsExpireUSec", credentials_expire_usec),
         TOLD("ReloadedUSec", reloaded_usec),
         TOLD("SettingsRejected", settings_rejected),
+        TOLD("PoliciesRejected", policies_rejected),
         TOLD("StateFailing", state_failing),
 #undef TOLD
 };
@@ -359,6 +348,7 @@ static const sd_bus_vtable vtable[] = {
         TOLD_PROPERTY("CredentialsState", "s", credentials_state),
         TOLD_PROPERTY("CredentialsExpireUSec", "t", credentials_expire_usec),
         TOLD_PROPERTY("SettingsRejected", "b", settings_rejected),
+        TOLD_PROPERTY("PoliciesRejected", "b", policies_rejected),
         TOLD_PROPERTY("StateFailing", "b", state_failing),
 
         /* UNPRIVILEGED: sd-bus does not ask who it is, and block while it does; authority.c does, and does not. */

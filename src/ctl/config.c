@@ -51,11 +51,11 @@ int config_need(const CtlOptions *o, Config *ret) {
 }
 
 static const char *instance_name(const void *list, size_t i) {
-        return ((const PolicySet *) list)->instances[i].name;
+        return ((const PolicySet *) list)->instances[i]->name;
 }
 
 static const char *instance_id(const void *list, size_t i) {
-        return ((const PolicySet *) list)->instances[i].instance_id;
+        return ((const PolicySet *) list)->instances[i]->instance_id;
 }
 
 static void mark(void *userdata, size_t i) {
@@ -84,7 +84,7 @@ int config_select(Config *c, char *const names[], size_t n_names) {
                         return r;
         }
 
-        for (size_t i = 0; i < set->n_instances; i++)   /* what they point to is the set's arena's */
+        for (size_t i = 0; i < set->n_instances; i++)   /* what they point to is the set's files' */
                 if (marks[i])
                         set->instances[n++] = set->instances[i];
         set->n_instances = n;

@@ -46,7 +46,7 @@ const char *fleet_text(Fleet *f, const char *s) {
         if (!clean)
                 return NULL;
         (void) clean_text(s, clean, size);
-        return arena_intern(f->arena, clean);
+        return arena_intern_text(f->arena, clean);
 }
 
 static int own(Fleet *f, const StatusField *fields, size_t n, void *s) {
@@ -180,7 +180,8 @@ bool fleet_is_well(const Fleet *f, bool whole) {
         for (size_t i = 0; i < f->n_endpoints; i++)
                 if (f->endpoints[i].frozen)
                         return false;
-        return f->info.n_rejected == 0 && !f->info.settings_rejected && !f->info.state_failing && !f->info.config_broken;
+        return f->info.n_rejected == 0 && !f->info.settings_rejected && !f->info.policies_rejected &&
+               !f->info.state_failing && !f->info.config_broken;
 }
 
 static const char *item_name(const void *list, size_t i) {

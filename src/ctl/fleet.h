@@ -22,6 +22,7 @@ typedef struct FleetInfo {
         usec_t started_usec, reloaded_usec, next_look_usec, contact_at_usec;
         bool state_failing;
         bool settings_rejected;         /* holdfast.yaml was, at the last load: what was in force before still is */
+        bool policies_rejected;         /* instances.d could not be read, at the last load: likewise */
         bool state_missing;             /* not live: there is no database yet */
         bool config_broken;             /* not live: settings or policies cannot be read at all */
 } FleetInfo;

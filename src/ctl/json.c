@@ -133,6 +133,8 @@ int ctl_json_add_info(json_object *to, const char *key, const FleetInfo *info) {
                 r = ctl_json_add_bool(o, "state_failing", info->state_failing);
         if (r >= 0)
                 r = ctl_json_add_bool(o, "settings_rejected", info->settings_rejected);
+        if (r >= 0)
+                r = ctl_json_add_bool(o, "policies_rejected", info->policies_rejected);
         return r;
 }
 

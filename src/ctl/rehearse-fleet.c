@@ -39,9 +39,9 @@ static void set_ids(RehearseMember *m, size_t index) {
         Instance *i = &m->instance;
 
         *i = *m->policy;
-        i->domain_id = (char *) (uintptr_t) REHEARSE_DOMAIN;    /* read only from here on */
+        i->domain_id = REHEARSE_DOMAIN;
         if (!i->project_id || strlen(i->project_id) != strlen(REHEARSE_PROJECT))
-                i->project_id = (char *) (uintptr_t) REHEARSE_PROJECT;
+                i->project_id = REHEARSE_PROJECT;
         if (strpbrk(i->instance_id, "-_")) {
                 (void) snprintf(m->own_id, sizeof(m->own_id), "rehearsed%023zu", index);
                 i->instance_id = m->own_id;
@@ -101,7 +101,7 @@ static int take_members(RehearseFleet *f) {
                 return -ENOMEM;
 
         for (size_t i = 0; i < set->n_instances; i++) {
-                r = add_member(f, &set->instances[i]);
+                r = add_member(f, set->instances[i]);
                 if (r < 0)
                         return r;
         }
@@ -263,7 +263,7 @@ static int copy_settings(const RehearseFleet *f, Settings **ret) {
         return 0;
 }
 
-/* @original: as written, else as they are played. The texts stay the fleet's. */
+/* @original: as written, else as they are played. What they point to stays the fleet's. */
 static int copy_policies(const RehearseFleet *f, const bool *played, bool original, PolicySet **ret) {
         _cleanup_(policy_set_freep) PolicySet *set = NULL;
 
@@ -275,7 +275,7 @@ static int copy_policies(const RehearseFleet *f, const bool *played, bool origin
                 return -ENOMEM;
         for (size_t i = 0; i < f->n_members; i++)
                 if (!played || played[i])
-                        set->instances[set->n_instances++] = original ? *f->members[i].policy : f->members[i].instance;
+                        set->instances[set->n_instances++] = original ? f->members[i].policy : &f->members[i].instance;
 
         *ret = STEAL(set);
         return 0;

@@ -22,8 +22,6 @@ typedef struct Life {
         Sim *sim;
         Machine *machine;
         usec_t begin_usec;              /* CLOCK_BOOTTIME */
-        const Instance *instances;      /* that the engine has … */
-        size_t *members;                /* … and whose they are */
         bool *played;
         bool active[REHEARSE_FAULT__MAX];
         RehearseFaultKind invented;     /* what the reply is to say that the cloud does not give … */
@@ -32,8 +30,9 @@ typedef struct Life {
 
 /* --- What the machine asks ---------------------------------------------------------------------------------------- */
 
+/* The engine has the members' own. */
 static size_t member_of(const Life *l, const Instance *i) {
-        return l->members[i - l->instances];
+        return (size_t) ((const RehearseMember *) ((const char *) i - offsetof(RehearseMember, instance)) - l->fleet->members);
 }
 
 static void on_asked(void *userdata, const Instance *instance, const Ask *ask) {
@@ -123,11 +122,9 @@ static void on_say(void *userdata, const Event *event) {
 /* Whoever is asked for, and whose lock's endpoint can still have this reading. */
 static int choose_played(Life *l) {
         const RehearseLifeOptions *o = l->options;
-        size_t n = 0;
 
         l->played = calloc(l->fleet->n_members, sizeof(*l->played));
-        l->members = calloc(l->fleet->n_members, sizeof(*l->members));
-        if (!l->played || !l->members)
+        if (!l->played)
                 return -ENOMEM;
 
         for (size_t i = 0; i < l->fleet->n_members; i++) {
@@ -137,7 +134,6 @@ static int choose_played(Life *l) {
                 if ((o->played && !o->played[i]) || (m->policy->lock && !possible && !o->every_poll))
                         continue;
                 l->played[i] = true;
-                l->members[n++] = i;
                 l->collect.life->n_locks += m->policy->lock != NULL;
         }
         return 0;
@@ -160,7 +156,6 @@ static int boot(Life *l) {
         if (r < 0)
                 return r;
 
-        l->instances = policies->instances;
         r = engine_configure(machine_engine(l->machine), settings, policies);
         if (r < 0) {
                 settings_free(settings);
@@ -207,7 +202,6 @@ static void life_done(Life *l) {
         machine_free(l->machine);
         sim_free(l->sim);
         rehearse_memory_free(l->memory);
-        free(l->members);
         free(l->played);
 }
 

@@ -37,6 +37,7 @@ static const struct {
         { "CredentialsExpireUSec", 't', offsetof(FleetInfo, credentials_expire_usec) },
         { "StateFailing",          'b', offsetof(FleetInfo, state_failing)           },
         { "SettingsRejected",      'b', offsetof(FleetInfo, settings_rejected)       },
+        { "PoliciesRejected",      'b', offsetof(FleetInfo, policies_rejected)       },
 };
 
 /* A property that is not known, or of another type than it was: a daemon may be newer. */

@@ -107,9 +107,9 @@ static int add_policies(Reader *rd) {
 
         for (size_t i = 0; i < set->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++) {
-                        if (!instance_has(&set->instances[i], c))
+                        if (!instance_has(set->instances[i], c))
                                 continue;
-                        r = add_policy(rd, &set->instances[i], c);
+                        r = add_policy(rd, set->instances[i], c);
                         if (r < 0)
                                 return r;
                 }

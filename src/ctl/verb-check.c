@@ -13,7 +13,7 @@ static int check_endpoints(Config *c) {
         int n = 0;
 
         for (size_t i = 0; i < c->policies->n_instances; i++) {
-                const Instance *p = &c->policies->instances[i];
+                const Instance *p = c->policies->instances[i];
                 bool known = true;
                 int r;
 

@@ -60,7 +60,7 @@ static void need_of(const Instance *i, Control c, Needs *n) {
 
 static void find_needs(const PolicySet *set, Needs *ret) {
         for (size_t k = 0; k < set->n_instances; k++) {
-                const Instance *i = &set->instances[k];
+                const Instance *i = set->instances[k];
 
                 for (Control c = 0; c < CONTROL__MAX; c++)
                         if (instance_has(i, c))

@@ -97,7 +97,7 @@ static Step *step_get(Plan *p, const char *name, const char *control) {
 static int note_policies(Plan *p, const PolicySet *set) {
         p->observe = set->n_instances > 0;
         for (size_t i = 0; i < set->n_instances; i++) {
-                const Instance *n = &set->instances[i];
+                const Instance *n = set->instances[i];
                 Known *k = calloc(1, sizeof(*k));
 
                 if (!k)

@@ -99,6 +99,9 @@ static void print_daemon(const CtlOptions *o, const Fleet *f) {
         if (i->settings_rejected)
                 (void) printf("  %sholdfast.yaml was rejected at the reload of %s: the one before is in force: holdfastctl check says why%s\n",
                               words_color(o, COLOR_BAD, on), words_time(i->reloaded_usec, expire), words_color_off(o));
+        if (i->policies_rejected)
+                (void) printf("  %sThe policies could not be read at the reload of %s: those of before are in force: the journal says why%s\n",
+                              words_color(o, COLOR_BAD, on), words_time(i->reloaded_usec, expire), words_color_off(o));
         if (i->state_failing)
                 (void) printf("  %sThe state cannot be stored: no lock is written until it can%s\n", words_color(o, COLOR_BAD, on),
                               words_color_off(o));

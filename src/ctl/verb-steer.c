@@ -199,7 +199,7 @@ static bool is_configured(const CtlOptions *o, const Sought *s) {
                 return false;
         for (size_t i = 0; i < config.policies->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++) {
-                        const Instance *p = &config.policies->instances[i];
+                        const Instance *p = config.policies->instances[i];
                         const char *origin = instance_has(p, c) ? config_endpoint(config.settings, p, c) : NULL;
 
                         if (origin && sought_is(s, origin))

@@ -11,7 +11,7 @@ int check_endpoints(const Settings *settings, const PolicySet *policies, Diagnos
         int n = 0;
 
         for (size_t i = 0; i < policies->n_instances; i++) {
-                const Instance *p = &policies->instances[i];
+                const Instance *p = policies->instances[i];
                 int r;
 
                 if (settings->endpoints[p->service] || (p->region && endpoint_lookup(p->service, p->region)))

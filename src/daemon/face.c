@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
 #include <syslog.h>
 
 #include "daemon/manager-internal.h"
@@ -27,19 +26,13 @@ static void face_facts(void *userdata, BusFacts *ret) {
                 .reloaded_usec = m->reloaded_usec,
                 .state_failing = !m->store,
                 .settings_rejected = m->settings_rejected,
+                .policies_rejected = m->policies_rejected,
                 .stopping = m->stopping,
         };
 }
 
-static int face_reload(void *userdata, BusReload *ret) {
-        Manager *m = userdata;
-        int r;
-
-        r = manager_reload(m);
-        ret->n_rejected = m->n_rejected;
-        if (r < 0)
-                (void) snprintf(ret->problem, sizeof(ret->problem), "%s", m->problem);
-        return r;
+static int face_reload(void *userdata, uint64_t *ret_number) {
+        return manager_reload(userdata, ret_number);
 }
 
 static void face_acted(void *userdata) {

@@ -4,7 +4,8 @@
 /*
  * What the files of this room share:
  *
- *      manager.c       set-up, signals, reload, stopping
+ *      manager.c       set-up, signals, stopping
+ *      reload.c        settings and policies: read, and put in force
  *      world.c         the engine's World: clocks, sending, storing, saying, credentials
  *      service.c       the service manager: readiness, status, watchdog
  *      watch.c         what changes outside: the clock, credential files
@@ -20,6 +21,8 @@
 #include "store/store.h"
 #include "transport/transport.h"
 
+typedef struct Reload Reload;
+
 struct Manager {
         const Options *options;
         Report *report;
@@ -31,7 +34,11 @@ struct Manager {
         const PolicySet *policies;      /* in force; the engine's */
         size_t n_rejected;
         bool settings_rejected;         /* at the last load: those of before are in force */
+        bool policies_rejected;         /* at the last load, all of them: those of before are in force */
         char problem[1024];             /* the first of the last load; empty: none */
+        bool reloading, reload_again;   /* … and once more after that */
+        Reload *reload;                 /* what was read of it so far; NULL: nothing */
+        uint64_t n_reloads;             /* that were begun */
         usec_t started_usec, reloaded_usec;     /* wall clock */
         Bus *bus;                       /* NULL: --once */
 
@@ -39,6 +46,7 @@ struct Manager {
         sd_event_source *due_source;    /* engine_run() is wanted later */
         sd_event_source *commit_source;
         sd_event_source *stop_source;   /* 10 s to stop */
+        sd_event_source *reload_source; /* its next slice */
         sd_event_source *reopen_source;
         sd_event_source *status_source;
         sd_event_source *watchdog_source;
@@ -81,6 +89,15 @@ void watch_credentials(Manager *m);     /* after each load: as the settings say 
 /* face.c */
 int face_open(Manager *m);              /* -EEXIST, said: another daemon has the bus's name */
 
+/* reload.c */
+int reload_set_up(Manager *m);
+/* Reads settings and policies and puts them in force. Return: 0, also if policies were rejected; -EBADMSG if the settings are broken: those
+ * of before stay, if there are any, and the policies are read all the same; -errno. */
+int manager_configure(Manager *m);
+/* The same from the loop, a little at a time: returns at once. @ret_number: of the reload that will have read what there is now. */
+int manager_reload(Manager *m, uint64_t *ret_number);
+void reload_cancel(Manager *m);         /* nothing of it comes in force */
+
 /* manager.c */
-int manager_reload(Manager *m);         /* 0; -EBADMSG: the settings are broken, those of before are in force; -errno */
+void manager_say_event(Manager *m, const Event *event);
 void manager_say(Manager *m, EventId id, const char *format, ...) _printf_(3, 4);

@@ -7,22 +7,22 @@
 #include <stdio.h>
 #include <syslog.h>
 
-#include "daemon/check.h"
 #include "daemon/manager-internal.h"
 #include "store/read.h"
 
 /*
- * Set-up, reload and stopping: the only place where all rooms meet.
+ * Set-up, signals and stopping: the only place where all rooms meet.
  */
 
 #define STOP_USEC (10 * USEC_PER_SEC)           /* holdfastd(8): requests in flight, or 10 s */
 #define REOPEN_USEC (30 * USEC_PER_SEC)         /* a state folder that could not be used is tried again; picked */
 #define WAIT_MAX_USEC USEC_PER_HOUR             /* the engine is run at least so often: a lost wake-up heals; picked */
 
-/* For whoever asked for the reload: the first problem is what the others follow from. */
-static void note_problem(Manager *m, const char *text) {
-        if (!m->problem[0])
-                (void) snprintf(m->problem, sizeof(m->problem), "%.*s", (int) sizeof(m->problem) - 1, text);
+void manager_say_event(Manager *m, const Event *event) {
+        /* For whoever asked for a reload: the first problem is what the others follow from. */
+        if (event->id == EVENT_POLICY_REJECTED && !m->problem[0])
+                (void) snprintf(m->problem, sizeof(m->problem), "%.*s", (int) sizeof(m->problem) - 1, event->message);
+        report_event(m->report, event, now_realtime());
 }
 
 void manager_say(Manager *m, EventId id, const char *format, ...) {
@@ -32,125 +32,18 @@ void manager_say(Manager *m, EventId id, const char *format, ...) {
         va_start(ap, format);
         (void) vsnprintf(event.message, sizeof(event.message), format, ap);
         va_end(ap);
-        if (id == EVENT_POLICY_REJECTED)
-                note_problem(m, event.message);
-        report_event(m->report, &event, now_realtime());
-}
-
-/* --- Configuration ------------------------------------------------------------------------------------------------ */
-
-static void say_diagnostics(Manager *m, const Diagnostics *d) {
-        for (size_t i = 0; i < d->n_items; i++) {
-                _cleanup_(freep) char *text = diagnostic_to_string(&d->items[i]);
-                Event event = EVENT(EVENT_POLICY_REJECTED);
-
-                event.file = d->items[i].file;
-                event.line = d->items[i].line;
-                event.column = d->items[i].column;
-                event_set_message(&event, "%s", text ? text : strerror(ENOMEM));
-                note_problem(m, event.message);
-                report_event(m->report, &event, now_realtime());
-        }
-
-        if (d->n_dropped > 0)
-                manager_say(m, EVENT_POLICY_REJECTED, "and %zu more mistakes", d->n_dropped);
-}
-
-static TransportOptions transport_options(const Settings *s) {
-        return (TransportOptions) {
-                .ca_file = s->http.ca_file,
-                .proxy = s->http.proxy,
-                .connect_timeout_usec = s->http.connect_timeout_usec,
-                .timeout_usec = s->http.timeout_usec,
-                .max_connections = s->http.max_connections,
-        };
-}
-
-static int put_transport_in_force(Manager *m, const Settings *s) {
-        TransportOptions options = transport_options(s);
-        int r;
-
-        if (m->transport)
-                r = transport_reconfigure(m->transport, &options);
-        else
-                r = transport_new(m->event, &options, manager_on_reply, m, &m->transport);
-        if (r < 0)
-                manager_say(m, EVENT_POLICY_REJECTED, "holdfast.yaml: http.ca_file: %s cannot be used: %s",
-                            s->http.ca_file ? s->http.ca_file : "the system's", strerror(-r));
-        return r;
-}
-
-/* Reads settings and policies and puts them in force. Return: 0, also if policies were rejected; -EBADMSG if the settings are broken: those
- * of before stay, if there are any, and the policies are read all the same; -errno. */
-static int configure(Manager *m) {
-        _cleanup_(policy_set_freep) PolicySet *policies = NULL;
-        _cleanup_(settings_freep) Settings *settings = NULL;
-        _cleanup_(diagnostics_done) Diagnostics diags = {};
-        const Settings *in_force;
-        bool first = !m->settings;
-        size_t n_rejected = 0;
-        int r, settings_result;
-
-        m->problem[0] = '\0';
-
-        settings_result = settings_load(m->options->config, &diags, &settings);
-        if (settings_result >= 0)
-                settings_result = put_transport_in_force(m, settings);
-        m->settings_rejected = settings_result < 0;
-        if (settings_result < 0) {
-                say_diagnostics(m, &diags);
-                settings = settings_free(settings);
-                if (first)
-                        return -EBADMSG;
-                manager_say(m, EVENT_POLICY_REJECTED, "%s is broken, the settings read before stay in force", m->options->config);
-                diagnostics_done(&diags);
-        }
-
-        in_force = settings ? settings : m->settings;
-        r = policies_load(m->options->instances, in_force, m->policies, &diags, &policies, &n_rejected);
-        say_diagnostics(m, &diags);
-        if (r < 0) {
-                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", m->options->instances, strerror(-r));
-                return r;
-        }
-
-        r = engine_configure(m->engine, settings, policies);
-        if (r < 0) {
-                manager_say(m, EVENT_POLICY_REJECTED, "the policies cannot be put in force: %s", strerror(-r));
-                return r;
-        }
-
-        m->settings = in_force;
-        m->policies = STEAL(policies);
-        m->n_rejected = n_rejected;
-        (void) STEAL(settings);
-        watch_credentials(m);
-        return settings_result < 0 ? -EBADMSG : 0;
-}
-
-int manager_reload(Manager *m) {
-        EngineCounts c;
-        int r;
-
-        service_reloading(m);
-        r = configure(m);
-        engine_counts(m->engine, &c);
-        if (r >= 0 || r == -EBADMSG)
-                manager_say(m, EVENT_RELOADED, "reloaded: %zu %s with %zu %s in force, %zu rejected", m->policies->n_instances,
-                            m->policies->n_instances == 1 ? "policy" : "policies", c.n_controls, c.n_controls == 1 ? "control" : "controls",
-                            m->n_rejected);
-        service_ready(m);       /* whether it worked or not: what was in force still is */
-        m->reloaded_usec = now_realtime();
-        bus_note_reloaded(m->bus);
-        manager_wake(m);
-        return r;
+        manager_say_event(m, &event);
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         Manager *m = userdata;
+        uint64_t number;
+        int r = 0;
 
         if (!m->stopping)
-                (void) manager_reload(m);       /* what went wrong was said */
+                r = manager_reload(m, &number);
+        if (r < 0)
+                manager_say(m, EVENT_POLICY_REJECTED, "the reload could not be begun: %s", strerror(-r));
         return 0;
 }
 
@@ -249,6 +142,8 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
 
         if (m->stopping)
                 return 0;
+        if (m->reloading) /* for the engine that there is */
+                return reopen_later(source);
 
         r = new_engine(m);
         if (r < 0)
@@ -258,7 +153,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
         if (r >= 0) {
                 m->transport = NULL;
                 m->settings = NULL;     /* the policies stay: the last good version of a broken file is among them */
-                r = configure(m);       /* without settings of before, it is 0 or nothing is in force */
+                r = manager_configure(m);       /* without settings of before, it is 0 or nothing is in force */
         }
         if (r < 0) {
                 transport_free(m->transport != before.transport ? m->transport : NULL);
@@ -320,6 +215,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
         m->stopping = true;
         service_stopping(m);
         manager_say(m, EVENT_STOPPING, "stopping");
+        reload_cancel(m);
         engine_stop(m->engine);
 
         r = sd_event_add_time_relative(m->event, &m->stop_source, CLOCK_BOOTTIME, STOP_USEC, 0, on_stop_timeout, m);
@@ -396,6 +292,8 @@ static int set_up(Manager *m) {
         if (r >= 0)
                 r = watch_clock(m);
         if (r >= 0)
+                r = reload_set_up(m);
+        if (r >= 0)
                 r = service_start(m);
         if (r >= 0)
                 r = new_engine(m);
@@ -434,7 +332,7 @@ int manager_new(const Options *options, Report *report, Manager **ret) {
                         return r;
         }
 
-        r = configure(m);
+        r = manager_configure(m);
         if (r < 0)
                 return r;
 
@@ -446,6 +344,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
 
+        reload_cancel(m);
         bus_free(m->bus);               /* nobody asks the engine any more */
         transport_free(m->transport);   /* drops what is in flight before the engine forgets it */
         engine_free(m->engine);
@@ -457,6 +356,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->due_source);
         sd_event_source_disable_unref(m->commit_source);
         sd_event_source_disable_unref(m->stop_source);
+        sd_event_source_disable_unref(m->reload_source);
         sd_event_source_disable_unref(m->reopen_source);
         sd_event_source_disable_unref(m->status_source);
         sd_event_source_disable_unref(m->watchdog_source);

@@ -111,6 +111,26 @@ void endpoint_unqueue_item(Endpoint *n, Item *item) {
         item->ready = false;
 }
 
+void endpoint_unqueue_strangers(Endpoint *n) {
+        for (size_t lane = 0; lane < N_ELEMENTS(n->ready); lane++) {
+                Item **p = &n->ready[lane];
+
+                n->ready_tail[lane] = NULL;
+                while (*p) {
+                        Item *item = *p;
+
+                        if (item->endpoint == n && item->place > 0) {
+                                n->ready_tail[lane] = item;
+                                p = &item->ready_next;
+                                continue;
+                        }
+                        *p = item->ready_next;
+                        item->ready_next = NULL;
+                        item->ready = false;
+                }
+        }
+}
+
 void endpoint_queue_run(Endpoint *n, Run *r) {
         r->state = RUN_QUEUED;
         r->next = NULL;

@@ -61,7 +61,7 @@ typedef struct ItemFailure {
 /* All controls in force, sorted by name and then by control; and for each verdict the set of those that show it, a bit a place. */
 typedef struct Order {
         Item **items;
-        size_t n;               /* 0 while policies are put in force */
+        size_t n;
         size_t n_allocated;
         uint64_t *sets[VERDICT__MAX];
 } Order;
@@ -340,9 +340,9 @@ void grants_stored(Item *item);                 /* a commit has taken them */
 void grants_done(Item *item);
 
 /* order.c */
-int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_fill() cannot fail. Return: 0 or -ENOMEM */
-void order_clear(Order *o);                     /* nothing is in order until order_fill() */
-void order_fill(Engine *e);
+int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_append() cannot fail. Return: 0 or -ENOMEM */
+void order_clear(Order *o);
+void order_append(Order *o, Item *item);        /* behind the others: in the order of their names, as sets of policies have them */
 void order_show(Order *o, const Item *item, Verdict before);    /* item->shown was @before */
 size_t order_find(const Order *o, const char *name);            /* place of the first control of that name, from 0; o->n: none */
 void order_done(Order *o);
@@ -365,6 +365,7 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
 void endpoint_free(Endpoint *n);
 void endpoint_queue_item(Endpoint *n, Item *item, bool first);
 void endpoint_unqueue_item(Endpoint *n, Item *item);
+void endpoint_unqueue_strangers(Endpoint *n);   /* all at once: who is asked elsewhere now, or is not in order any more */
 void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);

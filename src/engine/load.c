@@ -139,17 +139,6 @@ static void item_retire(Engine *e, Item *item) {
         e->leaving = item;
 }
 
-/* @ret: NULL where no endpoint is known. Return: 0 or -ENOMEM. */
-static int item_endpoint(Engine *e, const Settings *settings, const Instance *i, Control c, Endpoint **ret) {
-        const char *origin = settings->endpoints[control_service(c)];
-
-        if (!origin && i->region)
-                origin = endpoint_lookup(control_service(c), i->region);
-
-        *ret = origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
-        return origin && !*ret ? -ENOMEM : 0;
-}
-
 /* --- Into force ----------------------------------------------------------------------------------------------------- */
 
 /* A control of a set that is to come into force: everything that needs memory, before anything is changed. */
@@ -159,6 +148,57 @@ typedef struct Place {
         Endpoint *endpoint;
         enum { PLACE_KEPT, PLACE_NEW, PLACE_BACK } kind;        /* in force already, never seen, or gone but not forgotten */
 } Place;
+
+/* What goes on from one control of the set to the next: most are where the one before is. */
+typedef struct Walk {
+        const Settings *settings;
+        size_t i_order;         /* of what is in force, the first whose name is not smaller */
+        Service service;        /* of the last endpoint that was looked for */
+        const char *region;
+        Endpoint *endpoint;
+        bool looked;            /* one was */
+} Walk;
+
+/* @ret: NULL where no endpoint is known. Return: 0 or -ENOMEM. */
+static int find_endpoint(Engine *e, Walk *w, const Instance *i, Control c, Endpoint **ret) {
+        Service service = control_service(c);
+        const char *origin;
+
+        if (!w->looked || w->service != service || w->region != i->region) {    /* sets have equal texts once */
+                origin = w->settings->endpoints[service];
+                if (!origin && i->region)
+                        origin = endpoint_lookup(service, i->region);
+
+                w->endpoint = origin ? endpoint_get(e, origin, service, i->region) : NULL;
+                if (origin && !w->endpoint)
+                        return -ENOMEM;
+                w->service = service;
+                w->region = i->region;
+                w->looked = true;
+        }
+
+        *ret = w->endpoint;
+        return 0;
+}
+
+/* The item that is in force for a control, if its policy has the name that it had: both are sorted by it, so that neither key nor hash is
+ * needed for what was there before. NULL: look for it. */
+static Item *find_in_order(const Engine *e, Walk *w, const Instance *i, Control c) {
+        for (; w->i_order < e->order.n; w->i_order++) {
+                Item *item = e->order.items[w->i_order];
+                const Instance *before = item->instance;
+                int r = before == i ? 0 : strcmp(before->name, i->name);
+
+                if (r == 0 && item->control != c)
+                        r = item->control < c ? -1 : 1;
+                if (r > 0)
+                        return NULL;
+                if (r == 0)
+                        return before == i || (before->service == i->service && streq(before->instance_id, i->instance_id)) ? item : NULL;
+        }
+
+        return NULL;
+}
 
 static Item *find_leaving(const Engine *e, const char *key) {
         for (Item *item = e->leaving; item; item = item->leaving_next)
@@ -181,29 +221,42 @@ static Item *item_new(char *key_taken, Control c) {
         return item;
 }
 
-static int place_prepare(Engine *e, const Settings *settings, const Instance *i, Control c, Place *ret) {
-        _cleanup_(freep) char *key = engine_item_key(i->service, i->instance_id, c);
-        Place place = { .instance = i };
+/* Of one whose policy has another name than before, or none before. */
+static int place_find(Engine *e, Place *place, Control c) {
+        _cleanup_(freep) char *key = engine_item_key(place->instance->service, place->instance->instance_id, c);
 
-        if (!key || item_endpoint(e, settings, i, c, &place.endpoint) < 0)
+        if (!key)
                 return -ENOMEM;
 
-        HASH_FIND_STR(e->items, key, place.item);
-        if (!place.item) {
-                place.item = find_leaving(e, key);
-                place.kind = place.item ? PLACE_BACK : PLACE_NEW;
-                if (!place.item)
-                        place.item = item_new(STEAL(key), c);
-                if (!place.item)
-                        return -ENOMEM;
+        HASH_FIND_STR(e->items, key, place->item);
+        if (place->item)
+                return 0;
 
-                HASH_ADD_KEYPTR(hh, e->items, place.item->key, strlen(place.item->key), place.item);
-                if (!hash_added(place.item)) {
-                        if (place.kind == PLACE_NEW)
-                                engine_item_free(e, place.item);
-                        return -ENOMEM;
-                }
+        place->item = find_leaving(e, key);
+        place->kind = place->item ? PLACE_BACK : PLACE_NEW;
+        if (!place->item)
+                place->item = item_new(STEAL(key), c);
+        if (!place->item)
+                return -ENOMEM;
+
+        HASH_ADD_KEYPTR(hh, e->items, place->item->key, strlen(place->item->key), place->item);
+        if (!hash_added(place->item)) {
+                if (place->kind == PLACE_NEW)
+                        engine_item_free(e, place->item);
+                return -ENOMEM;
         }
+        return 0;
+}
+
+static int place_prepare(Engine *e, Walk *w, const Instance *i, Control c, Place *ret) {
+        Place place = { .instance = i };
+
+        if (find_endpoint(e, w, i, c, &place.endpoint) < 0)
+                return -ENOMEM;
+
+        place.item = find_in_order(e, w, i, c);
+        if (!place.item && place_find(e, &place, c) < 0)
+                return -ENOMEM;
 
         *ret = place;
         return 0;
@@ -222,6 +275,7 @@ static void places_undo(Engine *e, Place *places, size_t n) {
 /* Return: 0; or -ENOMEM, and nothing has changed. */
 static int places_prepare(Engine *e, const Settings *settings, const PolicySet *policies, size_t n_controls, Place **ret) {
         _cleanup_(freep) Place *places = calloc(MAX(n_controls, (size_t) 1), sizeof(*places));
+        Walk walk = { .settings = settings };
         size_t n = 0;
 
         if (!places)
@@ -229,9 +283,9 @@ static int places_prepare(Engine *e, const Settings *settings, const PolicySet *
 
         for (size_t i = 0; i < policies->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++) {
-                        if (!instance_has(&policies->instances[i], c))
+                        if (!instance_has(policies->instances[i], c))
                                 continue;
-                        if (place_prepare(e, settings, &policies->instances[i], c, &places[n]) < 0) {
+                        if (place_prepare(e, &walk, policies->instances[i], c, &places[n]) < 0) {
                                 places_undo(e, places, n);
                                 return -ENOMEM;
                         }
@@ -273,15 +327,15 @@ static void place_back(Engine *e, const Place *place) {
 static void place_kept(const Place *place) {
         Item *item = place->item;
 
-        item->moved = place->endpoint != item->endpoint || !instance_equal(item->instance, place->instance);
+        item->moved = place->endpoint != item->endpoint ||
+                      (item->instance != place->instance && !instance_equal(item->instance, place->instance));
         if (item->moved && !item->run) {
-                if (item->endpoint)
-                        endpoint_unqueue_item(item->endpoint, item);
                 item->endpoint = place->endpoint;
+                item->poll_at_usec = 0; /* also where it waits for its turn already */
         }
 }
 
-/* Brings one control of the new set in force. Marks it as seen by pointing it to its instance in that set. */
+/* Brings one control of the new set in force. It is marked as one of these by its place in the order. */
 static void place_settle(Engine *e, const Place *place) {
         Item *item = place->item;
 
@@ -303,24 +357,7 @@ static void place_settle(Engine *e, const Place *place) {
                 e->n_items++;
                 e->n_shown[item->shown]++;
         }
-}
-
-static bool set_has_name(const PolicySet *set, const char *name) {
-        size_t low = 0, high = set->n_instances;        /* sorted by name */
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = strcmp(set->instances[middle].name, name);
-
-                if (c == 0)
-                        return true;
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-
-        return false;
+        order_append(&e->order, item);
 }
 
 static void say_removed(Engine *e, const Instance *i) {
@@ -335,14 +372,27 @@ static void say_removed(Engine *e, const Instance *i) {
         engine_say(e, &event);
 }
 
+/* Both are sorted by name. */
+static void say_those_removed(Engine *e, const PolicySet *before, const PolicySet *now) {
+        size_t k = 0;
+
+        for (size_t i = 0; i < before->n_instances; i++) {
+                const Instance *old = before->instances[i];
+                int r = -1;
+
+                while (k < now->n_instances && now->instances[k] != old && (r = strcmp(now->instances[k]->name, old->name)) < 0)
+                        k++;
+                if (k >= now->n_instances || (now->instances[k] != old && r > 0))
+                        say_removed(e, old);
+        }
+}
+
 /* Retires what the new set does not have, wakes what is new or changed. */
-static void settle_items(Engine *e, const PolicySet *set) {
+static void settle_items(Engine *e) {
         Item *item, *next;
 
         HASH_ITER(hh, e->items, item, next) {
-                bool kept = item->instance >= set->instances && item->instance < set->instances + set->n_instances;
-
-                if (!kept) {
+                if (item->place == 0) {
                         item_retire(e, item);
                         continue;
                 }
@@ -372,7 +422,7 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
 
         for (size_t i = 0; i < policies->n_instances; i++)
                 for (Control c = 0; c < CONTROL__MAX; c++)
-                        n_controls += instance_has(&policies->instances[i], c);
+                        n_controls += instance_has(policies->instances[i], c);
 
         if (heap_reserve(&e->due, n_controls + e->n_items) < 0 || heap_reserve(&e->renewals, n_controls + e->n_items) < 0 ||
             order_reserve(&e->order, n_controls) < 0)
@@ -393,12 +443,11 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
 
         for (size_t i = 0; i < n_controls; i++)
                 place_settle(e, &places[i]);
-        settle_items(e, policies);
-        order_fill(e);
+        for (Endpoint *n = e->endpoints; n; n = n->hh.next)
+                endpoint_unqueue_strangers(n);
+        settle_items(e);
         if (old) {
-                for (size_t i = 0; i < old->policies->n_instances; i++)
-                        if (!set_has_name(policies, old->policies->instances[i].name))
-                                say_removed(e, &old->policies->instances[i]);
+                say_those_removed(e, old->policies, policies);
                 load_unref(old);
         }
 

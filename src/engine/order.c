@@ -54,16 +54,9 @@ int order_reserve(Order *o, size_t n) {
 void order_clear(Order *o) {
         for (size_t i = 0; i < o->n; i++)
                 o->items[i]->place = 0;
+        for (Verdict v = 0; v < VERDICT__MAX && o->n > 0; v++)
+                memset(o->sets[v], 0, n_words(o->n) * sizeof(uint64_t));
         o->n = 0;
-}
-
-static int compare_items(const void *a, const void *b) {
-        const Item *x = *(Item *const *) a, *y = *(Item *const *) b;
-
-        /* The set of policies is sorted by name, and names are unique. */
-        if (x->instance != y->instance)
-                return x->instance < y->instance ? -1 : 1;
-        return x->control < y->control ? -1 : x->control > y->control;
 }
 
 static void set_put(uint64_t *set, size_t i, bool in) {
@@ -75,25 +68,12 @@ static void set_put(uint64_t *set, size_t i, bool in) {
                 set[i / WORD_BITS] &= ~bit;
 }
 
-void order_fill(Engine *e) {
-        Order *o = &e->order;
-        Item *item, *next;
+void order_append(Order *o, Item *item) {
+        assert(o->n < o->n_allocated);
 
-        order_clear(o);
-        HASH_ITER(hh, e->items, item, next) {
-                assert(o->n < o->n_allocated);
-                o->items[o->n++] = item;
-        }
-        if (o->n == 0)
-                return;
-
-        qsort(o->items, o->n, sizeof(*o->items), compare_items);
-        for (Verdict v = 0; v < VERDICT__MAX; v++)
-                memset(o->sets[v], 0, n_words(o->n) * sizeof(uint64_t));
-        for (size_t i = 0; i < o->n; i++) {
-                o->items[i]->place = i + 1;
-                set_put(o->sets[o->items[i]->shown], i, true);
-        }
+        set_put(o->sets[item->shown], o->n, true);
+        o->items[o->n++] = item;
+        item->place = o->n;
 }
 
 void order_show(Order *o, const Item *item, Verdict before) {

@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/hash.h"
-
 #define ARENA_BLOCK_MIN ((size_t) 4096)         /* bytes; picked: holds the tree of an ordinary file */
 #define ARENA_BLOCK_MAX ((size_t) 256 * 1024)   /* bytes; blocks double up to this, so that many texts need few of them */
 
@@ -17,14 +15,18 @@ typedef struct Block {
         alignas(max_align_t) unsigned char bytes[];
 } Block;
 
-typedef struct Interned {
-        UT_hash_handle hh;
-        char *text;
-} Interned;
+/* A place of the table of what is stored once; p NULL: it is free. */
+typedef struct Slot {
+        const void *p;
+        uint32_t n, hash;
+} Slot;
 
 struct Arena {
         Block *blocks;          /* the newest first: only it is filled */
-        Interned *interned;
+        Slot *slots;            /* open addressing */
+        size_t n_slots;         /* 0, or a power of two */
+        size_t n_interned;
+        size_t n_bytes;
 };
 
 int arena_new(Arena **ret) {
@@ -44,7 +46,7 @@ Arena *arena_free(Arena *a) {
         if (!a)
                 return NULL;
 
-        HASH_CLEAR(hh, a->interned);
+        free(a->slots);
         while (a->blocks) {
                 Block *next = a->blocks->next;
 
@@ -59,7 +61,10 @@ Arena *arena_free(Arena *a) {
 void arena_reset(Arena *a) {
         assert(a);
 
-        HASH_CLEAR(hh, a->interned);
+        if (a->n_interned > 0)
+                memset(a->slots, 0, a->n_slots * sizeof(*a->slots));
+        a->n_interned = 0;
+        a->n_bytes = 0;
         while (a->blocks && a->blocks->next) {
                 Block *older = a->blocks->next;
 
@@ -109,6 +114,7 @@ void *arena_alloc(Arena *a, size_t n) {
 
         p = b->bytes + b->n_used;
         b->n_used += n;
+        a->n_bytes += n;
         return memset(p, 0, n);
 }
 
@@ -132,23 +138,75 @@ char *arena_strdup(Arena *a, const char *s) {
         return arena_strndup(a, s, strlen(s));
 }
 
-char *arena_intern(Arena *a, const char *s) {
-        Interned *found, *entry;
+/* Fowler, Noll and Vo's, 32 bits. */
+static uint32_t hash_bytes(const void *p, size_t n) {
+        const unsigned char *bytes = p;
+        uint32_t h = UINT32_C(2166136261);
+
+        for (size_t i = 0; i < n; i++)
+                h = (h ^ bytes[i]) * UINT32_C(16777619);
+        return h;
+}
+
+/* The place of these bytes, or the free one where they would go. */
+static Slot *find_slot(const Arena *a, const void *p, size_t n, uint32_t hash) {
+        for (size_t i = hash & (a->n_slots - 1);; i = (i + 1) & (a->n_slots - 1)) {
+                Slot *slot = &a->slots[i];
+
+                if (!slot->p || (slot->hash == hash && slot->n == n && memcmp(slot->p, p, n) == 0))
+                        return slot;
+        }
+}
+
+/* Keeps a quarter of the places free, so that a search is short and ends. */
+static int make_room(Arena *a) {
+        Arena larger = { .n_slots = MAX(a->n_slots * 2, (size_t) 16) };
+
+        if (a->n_interned + 1 <= a->n_slots / 4 * 3)
+                return 0;
+
+        larger.slots = calloc(larger.n_slots, sizeof(*larger.slots));
+        if (!larger.slots)
+                return -ENOMEM;
+        for (size_t i = 0; i < a->n_slots; i++)
+                if (a->slots[i].p)
+                        *find_slot(&larger, a->slots[i].p, a->slots[i].n, a->slots[i].hash) = a->slots[i];
+
+        free(a->slots);
+        a->slots = larger.slots;
+        a->n_slots = larger.n_slots;
+        return 0;
+}
+
+const void *arena_intern(Arena *a, const void *p, size_t n) {
+        uint32_t hash = hash_bytes(p, n);
+        Slot *slot;
 
         assert(a);
+        assert(p);
+        assert(n <= UINT32_MAX);
+
+        if (make_room(a) < 0)
+                return NULL;
+
+        slot = find_slot(a, p, n, hash);
+        if (!slot->p) {
+                const void *copy = arena_copy(a, p, n);
+
+                if (!copy)
+                        return NULL;
+                *slot = (Slot) { .p = copy, .n = (uint32_t) n, .hash = hash };
+                a->n_interned++;
+        }
+        return slot->p;
+}
+
+const char *arena_intern_text(Arena *a, const char *s) {
         assert(s);
+        return arena_intern(a, s, strlen(s) + 1);
+}
 
-        HASH_FIND_STR(a->interned, s, found);
-        if (found)
-                return found->text;
-
-        entry = arena_alloc(a, sizeof(*entry));
-        if (!entry)
-                return NULL;
-        entry->text = arena_strdup(a, s);
-        if (!entry->text)
-                return NULL;
-
-        HASH_ADD_KEYPTR(hh, a->interned, entry->text, strlen(entry->text), entry);
-        return hash_added(entry) ? entry->text : NULL;
+size_t arena_size(const Arena *a) {
+        assert(a);
+        return a->n_bytes;
 }

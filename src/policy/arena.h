@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Memory that is given back in one go: the texts of a whole policy set, or of one file while it is read. Equal texts can
- * be stored once, since thousands of policies name the same region, project and bucket.
+ * Memory that is given back in one go: what all policies have in common, or the tree of one file while it is read. Equal things can
+ * be stored once, since thousands of policies name the same region, project and bucket and want the same of their locks.
  */
 
 #include <stddef.h>
@@ -24,4 +24,7 @@ void *arena_alloc(Arena *a, size_t n);                          /* zeroed, align
 void *arena_copy(Arena *a, const void *p, size_t n);
 char *arena_strdup(Arena *a, const char *s);
 char *arena_strndup(Arena *a, const char *s, size_t n);
-char *arena_intern(Arena *a, const char *s);                    /* the same pointer for the same text */
+const void *arena_intern(Arena *a, const void *p, size_t n);    /* the same pointer for the same bytes */
+const char *arena_intern_text(Arena *a, const char *s);
+
+size_t arena_size(const Arena *a);      /* bytes that were handed out */

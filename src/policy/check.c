@@ -68,7 +68,7 @@ static void check_lock_limit(Problems *p, TreeNode *section, const char *key, in
                     days, limit);
 }
 
-static void check_lock(Problems *p, TreeNode *section, const Settings *settings, LockPolicy *l) {
+static void check_lock(Problems *p, TreeNode *section, const Settings *settings, const LockPolicy *l) {
         int64_t limit = settings->limits.max_retention_days;
 
         if (l->retention_days == 0) /* not read, or missing, and complained of */
@@ -76,9 +76,8 @@ static void check_lock(Problems *p, TreeNode *section, const Settings *settings,
 
         check_lock_limit(p, section, "retention_days", l->retention_days, limit);
         check_lock_limit(p, section, "max_retention_days", l->max_retention_days, limit);
-        if (l->max_retention_days == 0)
-                l->max_retention_days = MIN(l->retention_days + 1, limit);
-        else if (sound(section, "max_retention_days") && l->max_retention_days < l->retention_days)
+        if (tree_get(section, "max_retention_days") && sound(section, "max_retention_days") &&
+            l->max_retention_days < l->retention_days)
                 problems_at(p, spot(section, "max_retention_days"), "lock.max_retention_days",
                             "found %" PRId64 ", expected at least retention_days, which is %" PRId64 " days",
                             l->max_retention_days, l->retention_days);
@@ -150,7 +149,7 @@ static void check_has_control(Problems *p, TreeNode *root) {
         problems_at(p, root, NULL, "found no control, expected encryption, lock, schedule or download");
 }
 
-void instance_check(Problems *problems, TreeNode *root, const Settings *settings, Instance *i) {
+void instance_check(Problems *problems, TreeNode *root, const Settings *settings, const Instance *i) {
         const TreeNode *service;
 
         assert(problems);

@@ -12,6 +12,6 @@
 /**
  * instance_check() - the last word on a document that was read
  * @root:       the document; what was complained of in it is passed over
- * @i:          as read; the cap that a policy leaves out is set here
+ * @i:          as read and completed
  */
-void instance_check(Problems *problems, TreeNode *root, const Settings *settings, Instance *i);
+void instance_check(Problems *problems, TreeNode *root, const Settings *settings, const Instance *i);

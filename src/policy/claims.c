@@ -2,22 +2,23 @@
 #include "policy/claims.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdint.h>
 
-#include "base/hash.h"
+/*
+ * Two tables with open addressing, of nothing but pointers: what is known of a hundred thousand instances while they are read fits in a
+ * few MiB. Of an instance that several documents share, each has an entry of its own.
+ */
 
-#define WHAT_MAX 256            /* bytes; names have at most 128, ids 64 */
+typedef enum By { BY_NAME, BY_ID, BY__MAX } By;
 
-typedef struct Entry {
-        Claim claim;
-        UT_hash_handle hh;
-        struct Entry *next;     /* of the same file */
-        char what[];
-} Entry;
+typedef struct Table {
+        const Instance **slots; /* NULL: free */
+        size_t n_slots;         /* 0, or a power of two */
+        size_t n;
+} Table;
 
 struct Claims {
-        Entry *entries;         /* hash */
-        Entry *of_file;         /* made since claims_begin_file() */
+        Table tables[BY__MAX];
 };
 
 int claims_new(Claims **ret) {
@@ -34,114 +35,165 @@ int claims_new(Claims **ret) {
 }
 
 Claims *claims_free(Claims *c) {
-        Entry *entry, *next;
-
         if (!c)
                 return NULL;
 
-        HASH_ITER(hh, c->entries, entry, next) {
-                HASH_DEL(c->entries, entry);
-                free(entry);
-        }
+        for (By k = 0; k < BY__MAX; k++)
+                free(c->tables[k].slots);
         free(c);
         return NULL;
 }
 
-void claims_begin_file(Claims *c) {
-        assert(c);
-        c->of_file = NULL; /* the hash still has them */
+/* --- A table ------------------------------------------------------------------------------------------------------ */
+
+/* Fowler, Noll and Vo's. */
+static size_t place_of(const Table *t, By by, const Instance *i) {
+        uint64_t h = UINT64_C(14695981039346656037);
+
+        for (const char *s = by == BY_NAME ? i->name : i->instance_id; *s; s++)
+                h = (h ^ (unsigned char) *s) * UINT64_C(1099511628211);
+        return (size_t) (h ^ h >> 32) & (t->n_slots - 1);
 }
 
-void claims_withdraw(Claims *c) {
-        assert(c);
-
-        while (c->of_file) {
-                Entry *entry = c->of_file;
-
-                assert(c->entries); /* what is of the file is in the hash too */
-                c->of_file = entry->next;
-                HASH_DEL(c->entries, entry);
-                free(entry);
-        }
+static size_t next_place(const Table *t, size_t place) {
+        return (place + 1) & (t->n_slots - 1);
 }
 
-/* A blank is in no name, and a slash in no id, so that the two kinds never meet. */
-static char *what_name(const Instance *i, char buf[static WHAT_MAX]) {
-        (void) snprintf(buf, WHAT_MAX, "name %s", i->name);
-        return buf;
+static void table_put(Table *t, By by, const Instance *i) {
+        size_t place = place_of(t, by, i);
+
+        while (t->slots[place])
+                place = next_place(t, place);
+        t->slots[place] = i;
+        t->n++;
 }
 
-static char *what_control(const Instance *i, Control control, char buf[static WHAT_MAX]) {
-        (void) snprintf(buf, WHAT_MAX, "%s of %s/%s", control_to_string(control), service_to_string(i->service),
-                        i->instance_id);
-        return buf;
-}
+/* Keeps a third of the places free, so that a search is short and ends. */
+static int table_reserve(Table *t, By by) {
+        Table larger = { .n_slots = MAX(t->n_slots * 2, (size_t) 16) };
 
-static const Claim *claims_find(const Claims *c, const char *what) {
-        const Entry *entry;
+        if (t->n + 1 <= t->n_slots / 3 * 2)
+                return 0;
 
-        HASH_FIND_STR(c->entries, what, entry);
-        return entry ? &entry->claim : NULL;
-}
-
-static int claims_put(Claims *c, const Instance *i, const char *what) {
-        size_t n = strlen(what);
-        Entry *entry;
-
-        entry = malloc(sizeof(*entry) + n + 1);
-        if (!entry)
+        larger.slots = calloc(larger.n_slots, sizeof(const Instance *));
+        if (!larger.slots)
                 return -ENOMEM;
+        for (size_t place = 0; place < t->n_slots; place++)
+                if (t->slots[place])
+                        table_put(&larger, by, t->slots[place]);
 
-        *entry = (Entry) { .claim = { .file = i->file, .line = i->line }, .next = c->of_file };
-        memcpy(entry->what, what, n + 1);
-        HASH_ADD_KEYPTR(hh, c->entries, entry->what, n, entry);
-        if (!hash_added(entry)) {
-                free(entry);
-                return -ENOMEM;
-        }
-
-        c->of_file = entry;
+        free(t->slots);
+        *t = larger;
         return 0;
 }
 
-int claims_add(Claims *c, const Instance *i) {
-        char what[WHAT_MAX];
-        int r;
+static const Instance **table_find(const Table *t, By by, const Instance *i) {
+        size_t place = place_of(t, by, i);
 
+        while (t->slots[place] != i) {
+                assert(t->slots[place]);
+                place = next_place(t, place);
+        }
+        return &t->slots[place];
+}
+
+/* What came to lie behind it because its place was taken moves up, so that searches end at a free place still. */
+static void table_remove(Table *t, By by, const Instance *i) {
+        size_t hole = (size_t) (table_find(t, by, i) - t->slots);
+
+        for (size_t place = next_place(t, hole); t->slots[place]; place = next_place(t, place)) {
+                size_t wanted = place_of(t, by, t->slots[place]);
+
+                if (((place - wanted) & (t->n_slots - 1)) < ((place - hole) & (t->n_slots - 1)))
+                        continue; /* it is past the hole by right */
+                t->slots[hole] = t->slots[place];
+                hole = place;
+        }
+        t->slots[hole] = NULL;
+        t->n--;
+}
+
+/* --- Claims ------------------------------------------------------------------------------------------------------- */
+
+int claims_add(Claims *c, const Instance *i) {
         assert(c);
         assert(i);
         assert(claims_are_free(c, i));
 
-        r = claims_put(c, i, what_name(i, what));
-        for (Control control = 0; control < CONTROL__MAX && r >= 0; control++)
-                if (instance_has(i, control))
-                        r = claims_put(c, i, what_control(i, control, what));
-
-        return r;
+        for (By k = 0; k < BY__MAX; k++)
+                if (table_reserve(&c->tables[k], k) < 0)
+                        return -ENOMEM;
+        for (By k = 0; k < BY__MAX; k++)
+                table_put(&c->tables[k], k, i);
+        return 0;
 }
 
-const Claim *claims_find_name(const Claims *c, const Instance *i) {
-        char what[WHAT_MAX];
+void claims_remove(Claims *c, const Instance *i) {
+        assert(c);
+        assert(i);
+
+        for (By k = 0; k < BY__MAX; k++)
+                table_remove(&c->tables[k], k, i);
+}
+
+void claims_move(Claims *c, const Instance *from, const Instance *to) {
+        assert(c);
+        assert(from);
+        assert(to);
+
+        for (By k = 0; k < BY__MAX; k++)
+                *table_find(&c->tables[k], k, from) = to;
+}
+
+const Instance *claims_find_name(const Claims *c, const Instance *i) {
+        const Table *t;
 
         assert(c);
         assert(i);
-        return claims_find(c, what_name(i, what));
+
+        t = &c->tables[BY_NAME];
+        if (t->n == 0)
+                return NULL;
+        for (size_t place = place_of(t, BY_NAME, i); t->slots[place]; place = next_place(t, place))
+                if (streq(t->slots[place]->name, i->name))
+                        return t->slots[place];
+        return NULL;
 }
 
-const Claim *claims_find_control(const Claims *c, const Instance *i, Control control) {
-        char what[WHAT_MAX];
+/* Who has one of these controls (a set of bits) of the instance. */
+static const Instance *find_controls(const Claims *c, const Instance *i, unsigned controls) {
+        const Table *t = &c->tables[BY_ID];
 
+        if (t->n == 0)
+                return NULL;
+
+        for (size_t place = place_of(t, BY_ID, i); t->slots[place]; place = next_place(t, place)) {
+                const Instance *other = t->slots[place];
+
+                if (other->service != i->service || !streq(other->instance_id, i->instance_id))
+                        continue;
+                for (Control control = 0; control < CONTROL__MAX; control++)
+                        if (controls & 1u << control && instance_has(other, control))
+                                return other;
+        }
+
+        return NULL;
+}
+
+const Instance *claims_find_control(const Claims *c, const Instance *i, Control control) {
         assert(c);
         assert(i);
-        return instance_has(i, control) ? claims_find(c, what_control(i, control, what)) : NULL;
+        return instance_has(i, control) ? find_controls(c, i, 1u << control) : NULL;
 }
 
 bool claims_are_free(const Claims *c, const Instance *i) {
-        if (claims_find_name(c, i))
-                return false;
-        for (Control control = 0; control < CONTROL__MAX; control++)
-                if (claims_find_control(c, i, control))
-                        return false;
+        unsigned controls = 0;
 
-        return true;
+        assert(c);
+        assert(i);
+
+        for (Control control = 0; control < CONTROL__MAX; control++)
+                if (instance_has(i, control))
+                        controls |= 1u << control;
+        return !claims_find_name(c, i) && !find_controls(c, i, controls);
 }

@@ -7,22 +7,17 @@
 
 typedef struct Claims Claims;
 
-/* Who has something: where the document begins. Belongs to the claims. */
-typedef struct Claim {
-        const char *file;       /* borrowed from the instance that claimed */
-        unsigned line;
-} Claim;
-
 int claims_new(Claims **ret);
 Claims *claims_free(Claims *c);
 DEFINE_CLEANUP(Claims *, claims_free)
 
-void claims_begin_file(Claims *c);      /* from here on, claims are the next file's */
-void claims_withdraw(Claims *c);        /* takes back those made since claims_begin_file() */
-
-/* Claims the name and all controls of @i, which must be free. @i's file name is borrowed. Return: 0; -ENOMEM. */
+/* Claims the name and all controls of @i, which must be free; @i is borrowed until it is removed or moved. Return: 0; -ENOMEM, and it has none. */
 int claims_add(Claims *c, const Instance *i);
 
+void claims_remove(Claims *c, const Instance *i);       /* @i has claimed */
+void claims_move(Claims *c, const Instance *from, const Instance *to);  /* @from has claimed, and @to says the same: it has the claims now */
+
+/* Who has it, as it was added; NULL: it is free. */
+const Instance *claims_find_name(const Claims *c, const Instance *i);
+const Instance *claims_find_control(const Claims *c, const Instance *i, Control control);       /* NULL too if @i does not have it */
 bool claims_are_free(const Claims *c, const Instance *i);
-const Claim *claims_find_name(const Claims *c, const Instance *i);      /* NULL: it is free */
-const Claim *claims_find_control(const Claims *c, const Instance *i, Control control);  /* NULL: free, or @i does not have it */

@@ -26,7 +26,7 @@ static void *field(void *target, const KeyInfo *key) {
 
 /* Each reads @node, which is a scalar with something in it, into *@p. Return: 0; -EINVAL, nothing was changed; -ENOMEM. */
 
-static int scalar_text(const KeyInfo *key, const TreeNode *node, char **p) {
+static int scalar_text(const KeyInfo *key, const TreeNode *node, const char **p) {
         if (!key->check(node->text))
                 return -EINVAL;
 
@@ -179,7 +179,7 @@ static int decode_origin(Decoder *d, const KeyInfo *key, TreeNode *node, const c
 
 /* --- Backups ---------------------------------------------------------------------------------------------------- */
 
-static bool list_has(char *const *ids, size_t n, const char *id) {
+static bool list_has(const char *const *ids, size_t n, const char *id) {
         for (size_t i = 0; i < n; i++)
                 if (streq(ids[i], id))
                         return true;
@@ -188,8 +188,8 @@ static bool list_has(char *const *ids, size_t n, const char *id) {
 }
 
 /* One id of a list. Returns it, or NULL when it is no good and was complained of. */
-static char *decode_backup_id(Decoder *d, TreeNode *node, const char *path, size_t i, char *const *ids,
-                              size_t n_ids) {
+static const char *decode_backup_id(Decoder *d, TreeNode *node, const char *path, size_t i, const char *const *ids,
+                                    size_t n_ids) {
         char shown[TREE_SHOW_MAX], key[PROBLEM_KEY_MAX];
 
         (void) snprintf(key, sizeof(key), "%.128s[%zu]", path, i); /* a known key: within KEY_PATH_MAX */
@@ -208,7 +208,7 @@ static char *decode_backup_id(Decoder *d, TreeNode *node, const char *path, size
 
 static int decode_backup_list(Decoder *d, TreeNode *list, const char *path, DownloadPolicy *p) {
         size_t n_items = 0, n_ids = 0;
-        char **ids;
+        const char **ids;
 
         for (const TreeNode *item = list->first; item; item = item->next)
                 n_items++;
@@ -300,7 +300,7 @@ static int decode_scalar(Decoder *d, const KeyInfo *key, TreeNode *node, const c
 }
 
 /* The section of a control is allocated, and starts from what holdfast.yaml gives as defaults. */
-static int decode_control(Decoder *d, const KeyInfo *key, TreeNode *node, const char *path, void **p) {
+static int decode_control(Decoder *d, const KeyInfo *key, TreeNode *node, const char *path, const void **p) {
         void *control;
 
         assert(d->settings);

@@ -29,6 +29,22 @@ static int document_name(Decoder *d, TreeNode *root, const char *name, Instance 
         return 0;
 }
 
+/* The cap that a lock leaves out. */
+static int complete_lock(Decoder *d, Instance *i) {
+        LockPolicy *completed;
+
+        if (!i->lock || i->lock->retention_days == 0 || i->lock->max_retention_days > 0)
+                return 0;
+
+        completed = arena_copy(d->arena, i->lock, sizeof(*completed));
+        if (!completed)
+                return -ENOMEM;
+
+        completed->max_retention_days = MIN(completed->retention_days + 1, d->settings->limits.max_retention_days);
+        i->lock = completed;
+        return 0;
+}
+
 /* What holdfast.yaml says for every instance. The texts are borrowed: an instance that is kept gets its own. */
 static void document_complete(const Settings *settings, const TreeNode *root, Instance *i) {
         if (!tree_get(root, "region"))
@@ -56,6 +72,9 @@ int document_decode(Decoder *d, TreeNode *root, const char *name, Instance *ret)
         if (r < 0)
                 return r;
         document_complete(d->settings, root, ret);
+        r = complete_lock(d, ret);
+        if (r < 0)
+                return r;
         instance_check(d->problems, root, d->settings, ret);
         return d->problems->error;
 }

@@ -4,8 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "policy/load.h"
+
+/* Seconds. A file that was written to within them may be written to once more and bear the same time: the coarsest that a file system keeps is 2 s
+ * (FAT). Such a file is not recognized the next time, but read again. */
+#define FRESH_SEC 2
 
 static const char *kind_of(mode_t mode) {
         switch (mode & S_IFMT) {
@@ -20,9 +25,54 @@ static const char *kind_of(mode_t mode) {
         }
 }
 
-static int file_open(int dir_fd, const char *name, Problems *problems, size_t *ret_size) {
-        _cleanup_(close_fdp) int fd = -1;
+static uint64_t mix(uint64_t h, uint64_t n) {
+        h = (h ^ n) * UINT64_C(0xff51afd7ed558ccd);
+        h = (h ^ h >> 32) * UINT64_C(0xc4ceb9fe1a85ec53);
+        return h ^ h >> 29;
+}
+
+/* Any change of a file's bytes changes its ctime, which nobody can set; device and inode tell another file that has taken its place. */
+static uint64_t mark_of(const struct stat *st) {
+        uint64_t h = 0;
+
+        if (!S_ISREG(st->st_mode))
+                return 0;
+
+        h = mix(h, st->st_dev);
+        h = mix(h, st->st_ino);
+        h = mix(h, (uint64_t) st->st_size);
+        h = mix(h, (uint64_t) st->st_mtim.tv_sec);
+        h = mix(h, (uint64_t) st->st_mtim.tv_nsec);
+        h = mix(h, (uint64_t) st->st_ctim.tv_sec);
+        h = mix(h, (uint64_t) st->st_ctim.tv_nsec);
+        return h != 0 ? h : 1;
+}
+
+uint64_t file_mark(int dir_fd, const char *name) {
         struct stat st;
+
+        assert(name);
+        return fstatat(dir_fd, name, &st, 0) < 0 ? 0 : mark_of(&st);
+}
+
+bool file_is_gone(int dir_fd, const char *name) {
+        struct stat st;
+
+        assert(name);
+        return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* @now: from before the file was looked at. In the future, too, it is fresh: a clock was set. */
+static bool is_fresh(const struct stat *st, const struct timespec *now) {
+        return st->st_ctim.tv_sec + FRESH_SEC >= now->tv_sec;
+}
+
+static int file_open(int dir_fd, const char *name, Problems *problems, size_t *ret_size, uint64_t *ret_mark) {
+        _cleanup_(close_fdp) int fd = -1;
+        struct timespec now;
+        struct stat st;
+
+        (void) clock_gettime(CLOCK_REALTIME_COARSE, &now);      /* the one that stamps files; cannot fail */
 
         /* Without O_NONBLOCK a named pipe would be waited for, and all the other files with it. */
         fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -37,6 +87,7 @@ static int file_open(int dir_fd, const char *name, Problems *problems, size_t *r
         if (fd < 0)
                 return -ENXIO;
 
+        *ret_mark = is_fresh(&st, &now) ? 0 : mark_of(&st);
         *ret_size = st.st_size < POLICY_DOCUMENT_MAX ? (size_t) st.st_size : POLICY_DOCUMENT_MAX;
         return STEAL_FD(fd);
 }
@@ -61,13 +112,14 @@ static int read_all(int fd, char *buf, size_t size, size_t *ret_n) {
         return 0;
 }
 
-static int file_read_bytes(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n) {
+static int file_read_bytes(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n, uint64_t *ret_mark) {
         _cleanup_(close_fdp) int fd = -1;
         _cleanup_(freep) char *buf = NULL;
         size_t size = 0, n = 0;
+        uint64_t mark = 0;
         int r;
 
-        fd = file_open(dir_fd, name, problems, &size);
+        fd = file_open(dir_fd, name, problems, &size, &mark);
         if (fd < 0)
                 return fd;
 
@@ -96,10 +148,12 @@ static int file_read_bytes(int dir_fd, const char *name, Problems *problems, cha
         buf[n] = '\0';
         *ret = STEAL(buf);
         *ret_n = n;
+        if (ret_mark)
+                *ret_mark = mark;
         return 0;
 }
 
-int file_read(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n) {
+int file_read(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n, uint64_t *ret_mark) {
         size_t n_before;
         int r;
 
@@ -109,7 +163,7 @@ int file_read(int dir_fd, const char *name, Problems *problems, char **ret, size
         assert(ret_n);
 
         n_before = problems->n;
-        r = file_read_bytes(dir_fd, name, problems, ret, ret_n);
+        r = file_read_bytes(dir_fd, name, problems, ret, ret_n, ret_mark);
         if (r < 0 && problems->n == n_before)
                 problems_add(problems, 0, 0, NULL, "found a file that cannot be read (%s), expected a readable one",
                              strerror(-r));

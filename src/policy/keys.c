@@ -79,7 +79,6 @@ static const KeyInfo encryption_keys[] = {
         {
                 .key = "kms_key_id",
                 .type = KEY_TEXT,
-                .flags = KEY_SHARED,
                 .offset = offsetof(EncryptionPolicy, kms_key_id),
                 .check = value_is_kms_key_id,
                 .form = "the id of a KMS key: 1 to 64 letters, digits and hyphens",
@@ -130,7 +129,7 @@ static const KeyInfo schedule_keys[] = {
         {
                 .key = "bucket_name",
                 .type = KEY_TEXT,
-                .flags = KEY_REQUIRED | KEY_SHARED,
+                .flags = KEY_REQUIRED,
                 .offset = offsetof(SchedulePolicy, bucket_name),
                 .check = value_is_bucket_name,
                 .form = "the name of an OBS bucket: 3 to 63 lower-case letters, digits, hyphens and dots, no IP "
@@ -140,7 +139,6 @@ static const KeyInfo schedule_keys[] = {
         {
                 .key = "bucket_root_path",
                 .type = KEY_TEXT,
-                .flags = KEY_SHARED,
                 .offset = offsetof(SchedulePolicy, bucket_root_path),
                 .check = value_is_bucket_path,
                 .form = "a path in the bucket: up to 1024 bytes without control characters",
@@ -260,7 +258,6 @@ static const KeySection download_section = SECTION(download_keys);
         {                                                                               \
                 .key = "region",                                                        \
                 .type = KEY_TEXT,                                                       \
-                .flags = KEY_SHARED,                                                    \
                 .offset = offsetof(of, region),                                         \
                 .check = value_is_region,                                               \
                 .form = "a region: lower-case letters, digits and hyphens, such as ap-southeast-1",     \
@@ -271,7 +268,6 @@ static const KeySection download_section = SECTION(download_keys);
         {                                                                               \
                 .key = "project_id",                                                    \
                 .type = KEY_TEXT,                                                       \
-                .flags = KEY_SHARED,                                                    \
                 .offset = offsetof(of, project_id),                                     \
                 .check = value_is_project_id,                                           \
                 .form = "the id of a project: 32 to 64 letters and digits",             \
@@ -282,7 +278,6 @@ static const KeySection download_section = SECTION(download_keys);
         {                                                                               \
                 .key = "domain_id",                                                     \
                 .type = KEY_TEXT,                                                       \
-                .flags = KEY_SHARED,                                                    \
                 .offset = offsetof(of, domain_id),                                      \
                 .check = value_is_domain_id,                                            \
                 .form = "the id of an account: 1 to 64 letters and digits",             \
@@ -307,6 +302,7 @@ static const KeyInfo instance_keys[] = {
         {
                 .key = "name",
                 .type = KEY_TEXT,
+                .flags = KEY_OWN,
                 .offset = offsetof(Instance, name),
                 .check = value_is_name,
                 .form = "a name: 1 to 128 letters, digits, dots, hyphens and underscores",
@@ -324,7 +320,7 @@ static const KeyInfo instance_keys[] = {
         {
                 .key = "instance_id",
                 .type = KEY_TEXT,
-                .flags = KEY_REQUIRED,
+                .flags = KEY_REQUIRED | KEY_OWN,
                 .offset = offsetof(Instance, instance_id),
                 .check = value_is_instance_id,
                 .form = "the id of an instance: letters and digits as the service writes them, 64 at most",

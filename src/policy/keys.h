@@ -29,7 +29,7 @@ typedef enum KeyFlags {
         KEY_REQUIRED    = 1 << 0,
         KEY_NEVER       = 1 << 1,       /* duration: "never" is a value too, USEC_INFINITY */
         KEY_ANY_CASE    = 1 << 2,       /* word: upper and lower case are the same */
-        KEY_SHARED      = 1 << 3,       /* text: the same in many policies, stored once */
+        KEY_OWN         = 1 << 3,       /* text: another in each policy, so that looking for an equal one to share is no use */
         KEY_PRIVATE     = 1 << 4,       /* what was found there is not quoted back: it might be a secret in the wrong place */
         KEY_UNSTORED    = 1 << 5,       /* word: there is but one, which need not be kept */
         KEY_DEFAULTS    = 1 << 6,       /* section: only keys that have a default, and none of them required */

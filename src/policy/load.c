@@ -1,34 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/load.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include "policy/claims.h"
 #include "policy/document.h"
 #include "policy/file.h"
-#include "policy/record.h"
+#include "policy/listing.h"
+#include "policy/set.h"
 
-#define SUFFIX ".yaml"
-
-/* What a set's texts and structs live in. */
-struct PolicyFiles {
-        Arena *arena;
-};
-
-typedef struct Loader {
+struct PolicyLoader {
         const Settings *settings;
-        const PolicySet *previous;
-        const Instance **previous_by_file;      /* sorted; made when the first broken file needs it */
+        const PolicyFiles *previous;    /* NULL: none */
+        size_t i_previous;      /* the first of these whose file may still come */
         Diagnostics *diags;
+        Common *common;         /* that of @previous, if it fits */
         PolicySet *set;         /* being made */
-        size_t n_allocated;     /* of its instances */
+        Listing *listing;       /* NULL: one file, in memory */
+        bool listed;            /* all names of the folder are there */
+        size_t i_file;          /* the next of them to be read */
         Arena *scratch;         /* tree and structs of the file that is being read */
         Claims *claims;
         size_t n_rejected;
-} Loader;
+};
 
 /* A document of the file that is being read. */
 typedef struct Candidate {
@@ -36,36 +30,6 @@ typedef struct Candidate {
         TreeNode *root;
         bool good;
 } Candidate;
-
-PolicySet *policy_set_free(PolicySet *s) {
-        if (!s)
-                return NULL;
-
-        if (s->files)
-                arena_free(s->files->arena);
-        free(s->files);
-        free(s->instances);
-        free(s);
-        return NULL;
-}
-
-static int policy_set_new(PolicySet **ret) {
-        _cleanup_(policy_set_freep) PolicySet *s = NULL;
-        int r;
-
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return -ENOMEM;
-        s->files = calloc(1, sizeof(*s->files));
-        if (!s->files)
-                return -ENOMEM;
-        r = arena_new(&s->files->arena);
-        if (r < 0)
-                return r;
-
-        *ret = STEAL(s);
-        return 0;
-}
 
 /* --- Claims --------------------------------------------------------------------------------------------------------- */
 
@@ -76,139 +40,151 @@ static TreeNode *node_of(TreeNode *root, const char *key) {
 }
 
 /* Says which of its claims is taken, and by whom. */
-static void complain_taken(const Loader *l, Problems *p, Candidate *candidate) {
-        const Instance *i = &candidate->instance;
-        const Claim *claim = claims_find_name(l->claims, i);
+static void complain_taken(const PolicyLoader *l, Problems *p, Candidate *candidate) {
+        const Instance *i = &candidate->instance, *other = claims_find_name(l->claims, i);
 
-        if (claim)
+        if (other)
                 problems_at(p, node_of(candidate->root, "name"), "name",
                             "found %s, which is the name of the policy at %s:%u already, expected another", i->name,
-                            claim->file, claim->line);
+                            other->file, other->line);
         for (Control c = 0; c < CONTROL__MAX; c++) {
-                claim = claims_find_control(l->claims, i, c);
-                if (claim)
+                other = claims_find_control(l->claims, i, c);
+                if (other)
                         problems_at(p, node_of(candidate->root, control_to_string(c)), control_to_string(c),
                                     "found a second policy for this control of %s, expected only the one at %s:%u",
-                                    i->instance_id, claim->file, claim->line);
+                                    i->instance_id, other->file, other->line);
         }
 }
 
-/* --- Taking policies into the set ------------------------------------------------------------------------------- */
+/* --- What counts of a file -------------------------------------------------------------------------------------- */
 
-static int set_add(Loader *l, const char *file, const Instance *i) {
-        PolicySet *s = l->set;
-        Instance *copy;
-        int r;
+/* What the file gave in the set in force; NULL: nothing. Files come in the order of their names, here and there. */
+static PolicyFile *previous_of_file(PolicyLoader *l, const char *name) {
+        const PolicyFiles *p = l->previous;
 
-        if (s->n_instances >= l->n_allocated) {
-                size_t n = l->n_allocated > 0 ? l->n_allocated * 2 : 16;
-                Instance *larger = reallocarray(s->instances, n, sizeof(*larger));
+        for (; p && l->i_previous < p->n; l->i_previous++) {
+                int c = strcmp(policy_file_name(p->items[l->i_previous]), name);
 
-                if (!larger)
-                        return -ENOMEM;
-                s->instances = larger;
-                l->n_allocated = n;
+                if (c >= 0)
+                        return c == 0 ? p->items[l->i_previous] : NULL;
         }
 
-        copy = &s->instances[s->n_instances];
-        *copy = *i;
-        copy->file = file;
-        r = record_take(&keys_instance, copy, s->files->arena);
-        if (r < 0)
-                return r;
-
-        s->n_instances++;
-        return 0;
+        return NULL;
 }
 
-static int by_file(const void *a, const void *b) {
-        const Instance *x = *(const Instance *const *) a, *y = *(const Instance *const *) b;
-        int r = strcmp(x->file, y->file);
-
-        if (r == 0 && x->line != y->line)
-                r = x->line < y->line ? -1 : 1;
-        return r != 0 ? r : strcmp(x->name, y->name);
+/* Room for as many instances of a file. */
+static const Instance **list_new(PolicyLoader *l, size_t n) {
+        return arena_alloc(l->scratch, n * sizeof(const Instance *));
 }
 
-/* Instances that a file gave in the set in force. Return: how many, from @ret on; 0: none; -ENOMEM. */
-static int previous_of_file(Loader *l, const char *file, const Instance *const **ret) {
-        size_t n = l->previous ? l->previous->n_instances : 0;
-        size_t from = 0, to = n, count = 0;
+/* Takes what a file gave before, or what is left of it. */
+static int take_again(PolicyLoader *l, PolicyFile *previous, const Instance *const *instances, size_t n) {
+        PolicyFile *file = NULL;
+        int r = 0;
 
         if (n == 0)
                 return 0;
 
-        if (!l->previous_by_file) {
-                l->previous_by_file = malloc(n * sizeof(*l->previous_by_file));
-                if (!l->previous_by_file)
-                        return -ENOMEM;
-                for (size_t i = 0; i < n; i++)
-                        l->previous_by_file[i] = &l->previous->instances[i];
-                qsort(l->previous_by_file, n, sizeof(*l->previous_by_file), by_file);
+        /* The same memory, unless it was made under other settings: it points to what was shared under those. */
+        if (n == previous->n_instances && l->common == l->previous->common)
+                file = policy_file_ref(previous);
+        else
+                r = policy_file_new(l->common, policy_file_name(previous), instances, n, &file);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = claims_add(l->claims, &file->instances[i]);
+        if (r < 0) {
+                policy_file_unref(file);
+                return r;
         }
-
-        while (from < to) { /* the first whose file is not smaller */
-                size_t middle = from + (to - from) / 2;
-
-                if (strcmp(l->previous_by_file[middle]->file, file) < 0)
-                        from = middle + 1;
-                else
-                        to = middle;
-        }
-        while (from + count < n && streq(l->previous_by_file[from + count]->file, file))
-                count++;
-
-        *ret = (const Instance *const *) l->previous_by_file + from;
-        return (int) count; /* a file has at most 1 MiB */
+        return policy_set_add(l->set, file);
 }
 
 /* A broken file keeps what it gave before, except what an earlier file has taken over meanwhile. */
-static int keep_previous(Loader *l, Problems *problems, const Instance *const *instances, int n) {
-        int r = 0;
+static int keep_previous(PolicyLoader *l, Problems *problems, PolicyFile *previous) {
+        const Instance **kept = list_new(l, previous->n_instances);
+        size_t n = 0;
 
-        claims_withdraw(l->claims);
-        for (int i = 0; i < n && r >= 0; i++) {
-                if (!claims_are_free(l->claims, instances[i])) {
+        if (!kept)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < previous->n_instances; i++) {
+                const Instance *instance = &previous->instances[i];
+
+                if (claims_are_free(l->claims, instance))
+                        kept[n++] = instance;
+                else
                         problems_add(problems, 0, 0, NULL,
                                      "found that another file has taken over what %s protected, expected to keep its "
                                      "last good version",
-                                     instances[i]->name);
-                        continue;
-                }
-                r = claims_add(l->claims, instances[i]);
-                if (r >= 0)
-                        r = set_add(l, problems->file, instances[i]);
+                                     instance->name);
         }
 
-        return r;
+        return take_again(l, previous, kept, n);
 }
 
-static int take_candidates(Loader *l, const char *file, const Candidate *candidates, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                int r;
+/* A file that has not changed since it was read under these settings, and gave what is still free. Return: 1; 0: it must be read; -ENOMEM. */
+static int take_unchanged(PolicyLoader *l, const char *name) {
+        PolicyFile *previous = previous_of_file(l, name);
+        const Instance **all;
+        int r;
 
-                if (!candidates[i].good)
-                        continue;
-                r = set_add(l, file, &candidates[i].instance);
-                if (r < 0)
-                        return r;
+        if (!previous || previous->mark == 0 || l->common != l->previous->common ||
+            previous->mark != file_mark(listing_fd(l->listing), name))
+                return 0;
+
+        all = list_new(l, previous->n_instances);
+        if (!all)
+                return -ENOMEM;
+        for (size_t i = 0; i < previous->n_instances; i++) {
+                all[i] = &previous->instances[i];
+                if (!claims_are_free(l->claims, all[i]))
+                        return 0; /* and where in the file that is, reading it tells */
         }
 
-        return 0;
+        r = take_again(l, previous, all, previous->n_instances);
+        return r < 0 ? r : 1;
+}
+
+/* Takes the good ones. @mark: of the file, if all of them are. */
+static int take_candidates(PolicyLoader *l, const char *name, const Candidate *candidates, size_t n, uint64_t mark) {
+        const Instance **good = list_new(l, n);
+        PolicyFile *file = NULL;
+        size_t n_good = 0;
+        int r;
+
+        if (!good)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (candidates[i].good)
+                        good[n_good++] = &candidates[i].instance;
+        if (n_good == 0)
+                return 0;
+
+        r = policy_file_new(l->common, name, good, n_good, &file);
+        if (r < 0)
+                return r;
+
+        file->mark = n_good == n ? mark : 0;
+        for (size_t i = 0; i < n_good; i++)
+                claims_move(l->claims, good[i], &file->instances[i]);
+        return policy_set_add(l->set, file);
 }
 
 /* Decides what counts of a file: what is in it now, or what it said before it was broken. */
-static int settle_file(Loader *l, Problems *problems, bool broken, const Candidate *candidates, size_t n) {
-        const Instance *const *previous = NULL;
-        int n_previous = 0, r;
+static int settle_file(PolicyLoader *l, Problems *problems, bool broken, const Candidate *candidates, size_t n, uint64_t mark) {
+        PolicyFile *previous = broken ? previous_of_file(l, problems->file) : NULL;
+        int r;
 
-        if (broken) {
-                n_previous = previous_of_file(l, problems->file, &previous);
-                if (n_previous < 0)
-                        return n_previous;
-        }
-        r = n_previous > 0 ? keep_previous(l, problems, previous, n_previous)
-                           : take_candidates(l, problems->file, candidates, n);
+        if (previous) {
+                for (size_t i = 0; i < n; i++)
+                        if (candidates[i].good)
+                                claims_remove(l->claims, &candidates[i].instance);
+                r = keep_previous(l, problems, previous);
+        } else
+                r = take_candidates(l, problems->file, candidates, n, broken ? 0 : mark);
         if (r < 0)
                 return r;
 
@@ -218,7 +194,7 @@ static int settle_file(Loader *l, Problems *problems, bool broken, const Candida
 
 /* --- Reading a file --------------------------------------------------------------------------------------------- */
 
-static int read_document(Loader *l, Problems *problems, TreeNode *root, const char *name, Candidate *ret) {
+static int read_document(PolicyLoader *l, Problems *problems, TreeNode *root, const char *name, Candidate *ret) {
         Decoder d = { .problems = problems, .arena = l->scratch, .settings = l->settings };
         size_t n_before = problems->n;
         int r;
@@ -233,7 +209,7 @@ static int read_document(Loader *l, Problems *problems, TreeNode *root, const ch
 }
 
 /* Claims in the order of the documents: within a file too, the first keeps. */
-static int claim_candidates(Loader *l, Problems *problems, Candidate *candidates, size_t n) {
+static int claim_candidates(PolicyLoader *l, Problems *problems, Candidate *candidates, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 Candidate *c = &candidates[i];
                 int r;
@@ -255,14 +231,14 @@ static int claim_candidates(Loader *l, Problems *problems, Candidate *candidates
 
 /* "orders" of "orders.yaml" */
 static char *name_of_file(Arena *arena, const char *file) {
-        size_t n = strlen(file), n_suffix = strlen(SUFFIX);
+        size_t n = strlen(file), n_suffix = strlen(LISTING_SUFFIX);
 
-        if (n > n_suffix && streq(file + n - n_suffix, SUFFIX))
+        if (n > n_suffix && streq(file + n - n_suffix, LISTING_SUFFIX))
                 n -= n_suffix;
         return arena_strndup(arena, file, n);
 }
 
-static int read_documents(Loader *l, Problems *problems, const Tree *tree, Candidate **ret, size_t *ret_n) {
+static int read_documents(PolicyLoader *l, Problems *problems, const Tree *tree, Candidate **ret, size_t *ret_n) {
         const char *name = name_of_file(l->scratch, problems->file);
         Candidate *candidates;
         size_t n = 0;
@@ -290,7 +266,7 @@ static int read_documents(Loader *l, Problems *problems, const Tree *tree, Candi
         return 0;
 }
 
-static int load_text(Loader *l, Problems *problems, const char *text, size_t n_text) {
+static int load_text(PolicyLoader *l, Problems *problems, const char *text, size_t n_text, uint64_t mark) {
         Candidate *candidates = NULL;
         size_t n = 0, n_bad = 0;
         Tree tree;
@@ -315,136 +291,146 @@ static int load_text(Loader *l, Problems *problems, const char *text, size_t n_t
                 n_bad += !candidates[i].good;
 
         l->n_rejected += n_bad;
-        return settle_file(l, problems, n_bad > 0, candidates, n);
+        return settle_file(l, problems, n_bad > 0, candidates, n, mark);
 }
 
-static int load_unreadable(Loader *l, Problems *problems) {
+static int load_unreadable(PolicyLoader *l, Problems *problems) {
         l->n_rejected++;
-        return settle_file(l, problems, true, NULL, 0);
+        return settle_file(l, problems, true, NULL, 0, 0);
 }
 
-/* The name is kept by what comes of the file, so it goes to the set. */
-static int loader_begin_file(Loader *l, const char *file, Problems *problems) {
-        const char *name = arena_strdup(l->set->files->arena, file);
-
-        if (!name)
-                return -ENOMEM;
-
-        arena_reset(l->scratch);
-        claims_begin_file(l->claims);
-        problems_init(problems, name, l->diags);
-        return 0;
-}
-
-static int load_file(Loader *l, int dir_fd, const char *entry) {
+static int load_file(PolicyLoader *l, const char *name) {
         _cleanup_(freep) char *text = NULL;
+        uint64_t mark = 0;
         Problems problems;
-        struct stat st;
         size_t n;
         int r;
 
-        if (fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-                return 0; /* removed since the folder was listed */
-
-        r = loader_begin_file(l, entry, &problems);
-        if (r < 0)
+        arena_reset(l->scratch);
+        r = take_unchanged(l, name);
+        if (r != 0)
                 return r;
-        r = file_read(dir_fd, entry, &problems, &text, &n);
+        if (file_is_gone(listing_fd(l->listing), name))
+                return 0; /* since the folder was listed */
+
+        problems_init(&problems, name, l->diags);
+        r = file_read(listing_fd(l->listing), name, &problems, &text, &n, &mark);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 return load_unreadable(l, &problems);
-        return load_text(l, &problems, text, n);
+        return load_text(l, &problems, text, n, mark);
 }
 
 /* --- The whole folder ------------------------------------------------------------------------------------------- */
 
-static int is_policy_file(const struct dirent *d) {
-        size_t n = strlen(d->d_name), n_suffix = strlen(SUFFIX);
+/* @dir: NULL: none, for one file in memory. */
+static int loader_new(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags, PolicyLoader **ret) {
+        _cleanup_(policy_loader_freep) PolicyLoader *l = NULL;
+        int r = 0;
 
-        return d->d_name[0] != '.' && n >= n_suffix && streq(d->d_name + n - n_suffix, SUFFIX);
-}
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
 
-/* Bytewise, whatever the locale: which file comes first decides who keeps a name. */
-static int by_name(const struct dirent **a, const struct dirent **b) {
-        return strcmp((*a)->d_name, (*b)->d_name);
-}
+        l->settings = settings;
+        l->previous = previous ? previous->files : NULL;
+        l->diags = diags;
+        if (dir)
+                r = listing_open(dir, &l->listing);
+        if (r < 0)
+                return r;
 
-static int instance_by_name(const void *a, const void *b) {
-        return strcmp(((const Instance *) a)->name, ((const Instance *) b)->name);
-}
-
-static int loader_init(Loader *l, const Settings *settings, const PolicySet *previous, Diagnostics *diags) {
-        int r;
-
-        *l = (Loader) { .settings = settings, .previous = previous, .diags = diags };
-        r = policy_set_new(&l->set);
+        if (l->previous && common_fits(l->previous->common, settings))
+                l->common = common_ref(l->previous->common);
+        else
+                r = common_new(settings, &l->common);
+        if (r >= 0)
+                r = policy_set_new(l->common, &l->set);
         if (r >= 0)
                 r = arena_new(&l->scratch);
         if (r >= 0)
                 r = claims_new(&l->claims);
-        return r;
+        if (r < 0)
+                return r;
+
+        *ret = STEAL(l);
+        return 0;
 }
 
-static void loader_done(Loader *l) {
-        claims_free(l->claims);
-        free(l->previous_by_file);
-        arena_free(l->scratch);
-        policy_set_free(l->set);
-}
-
-static void loader_finish(Loader *l, PolicySet **ret, size_t *ret_rejected) {
-        if (l->set->n_instances > 1)
-                qsort(l->set->instances, l->set->n_instances, sizeof(*l->set->instances), instance_by_name);
-        *ret = STEAL(l->set);
-        if (ret_rejected)
-                *ret_rejected = l->n_rejected;
-}
-
-static int load_folder(Loader *l, const char *dir) {
-        _cleanup_(close_fdp) int dir_fd = -1;
-        struct dirent **entries = NULL;
-        int n, r = 0;
-
-        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir_fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        n = scandirat(dir_fd, ".", &entries, is_policy_file, by_name);
-        if (n < 0)
-                return -errno;
-
-        for (int i = 0; i < n; i++) {
-                if (r >= 0)
-                        r = load_file(l, dir_fd, entries[i]->d_name);
-                free(entries[i]);
-        }
-        free(entries);
-        return r;
-}
-
-int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
-                  PolicySet **ret, size_t *ret_rejected) {
-        _cleanup_(loader_done) Loader l;
-        int r;
-
+int policy_loader_new(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags, PolicyLoader **ret) {
         assert(dir);
         assert(settings);
         assert(diags);
         assert(ret);
+        return loader_new(dir, settings, previous, diags, ret);
+}
 
-        r = loader_init(&l, settings, previous, diags);
-        if (r >= 0)
-                r = load_folder(&l, dir);
+PolicyLoader *policy_loader_free(PolicyLoader *l) {
+        if (!l)
+                return NULL;
+
+        claims_free(l->claims); /* they point into the set */
+        arena_free(l->scratch);
+        policy_set_free(l->set);
+        common_unref(l->common);
+        listing_free(l->listing);
+        free(l);
+        return NULL;
+}
+
+int policy_loader_step(PolicyLoader *l) {
+        int r;
+
+        assert(l);
+        assert(l->listing);
+
+        if (!l->listed) {
+                r = listing_read(l->listing);
+                l->listed = r == 0;
+                return r < 0 ? r : 1;
+        }
+        if (l->i_file >= listing_n(l->listing))
+                return 0;
+
+        r = load_file(l, listing_name(l->listing, l->i_file++));
+        return r < 0 ? r : 1;
+}
+
+int policy_loader_finish(PolicyLoader *l, PolicySet **ret, size_t *ret_rejected) {
+        int r;
+
+        assert(l);
+        assert(ret);
+
+        r = policy_set_finish(l->set);
         if (r < 0)
                 return r;
 
-        loader_finish(&l, ret, ret_rejected);
+        *ret = STEAL(l->set);
+        if (ret_rejected)
+                *ret_rejected = l->n_rejected;
         return 0;
+}
+
+int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
+                  PolicySet **ret, size_t *ret_rejected) {
+        _cleanup_(policy_loader_freep) PolicyLoader *l = NULL;
+        int r;
+
+        r = policy_loader_new(dir, settings, previous, diags, &l);
+        if (r < 0)
+                return r;
+
+        do
+                r = policy_loader_step(l);
+        while (r > 0);
+        return r < 0 ? r : policy_loader_finish(l, ret, ret_rejected);
 }
 
 int policies_load_buffer(const char *file, const char *text, size_t n, const Settings *settings,
                          const PolicySet *previous, Diagnostics *diags, PolicySet **ret, size_t *ret_rejected) {
-        _cleanup_(loader_done) Loader l;
+        _cleanup_(policy_loader_freep) PolicyLoader *l = NULL;
         Problems problems;
         int r;
 
@@ -454,21 +440,15 @@ int policies_load_buffer(const char *file, const char *text, size_t n, const Set
         assert(diags);
         assert(ret);
 
-        r = loader_init(&l, settings, previous, diags);
-        if (r < 0)
-                return r;
-        r = loader_begin_file(&l, file, &problems);
+        r = loader_new(NULL, settings, previous, diags, &l);
         if (r < 0)
                 return r;
 
+        problems_init(&problems, file, diags);
         if (n > POLICY_DOCUMENT_MAX) {
                 problems_add(&problems, 0, 0, NULL, "found %zu bytes, expected at most 1 MiB", n);
-                r = load_unreadable(&l, &problems);
+                r = load_unreadable(l, &problems);
         } else
-                r = load_text(&l, &problems, text, n);
-        if (r < 0)
-                return r;
-
-        loader_finish(&l, ret, ret_rejected);
-        return 0;
+                r = load_text(l, &problems, text, n, 0);
+        return r < 0 ? r : policy_loader_finish(l, ret, ret_rejected);
 }

@@ -38,12 +38,30 @@ int settings_load_buffer(const char *file, const char *text, size_t n, Diagnosti
  * byte order keeps them).
  *
  * With @previous a file that is broken in any way keeps all that it gave then, and nothing of what is in it now; one that gave nothing
- * is treated as at start. A missing file is a removed one.
+ * is treated as at start. A missing file is a removed one. A good file that has not changed since is not read again if the settings have not
+ * changed either: what comes out is the same.
  *
  * Return: 0, also with broken files; -errno if the folder cannot be read (a missing folder is an empty one); -ENOMEM.
  */
 int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
                   PolicySet **ret, size_t *ret_rejected);
+
+/*
+ * The same, a little at a time: for who must not be held up by ten thousand files. All that policies_load() borrows is borrowed as long as the
+ * loader lives; @diags may be in any state of being filled when it ends early.
+ */
+typedef struct PolicyLoader PolicyLoader;
+
+int policy_loader_new(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags, PolicyLoader **ret);
+PolicyLoader *policy_loader_free(PolicyLoader *l);
+DEFINE_CLEANUP(PolicyLoader *, policy_loader_free)
+
+/* Reads one file, or some names of the folder. Return: 1: there is more; 0: all is read; -errno: as policies_load(), and the loader is of no
+ * further use. */
+int policy_loader_step(PolicyLoader *l);
+
+/* After the last step: hands the set over. Return: 0; -ENOMEM. */
+int policy_loader_finish(PolicyLoader *l, PolicySet **ret, size_t *ret_rejected);
 
 /* The same of a single file that is in memory already; @file is its name, "orders.yaml". */
 int policies_load_buffer(const char *file, const char *text, size_t n, const Settings *settings,

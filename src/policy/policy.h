@@ -41,7 +41,7 @@ const char *extension_to_string(Extension e);
 typedef struct EncryptionPolicy {
         usec_t poll_usec;
         bool expect_on;
-        char *kms_key_id;       /* NULL: report only */
+        const char *kms_key_id; /* NULL: report only */
 } EncryptionPolicy;
 
 typedef struct SchedulePolicy {
@@ -50,8 +50,8 @@ typedef struct SchedulePolicy {
         Cycle cycle;
         CivilTime trigger_time;
         const Timezone *timezone;
-        char *bucket_name;
-        char *bucket_root_path; /* "" when left out */
+        const char *bucket_name;
+        const char *bucket_root_path;   /* "" when left out */
         usec_t reapply_usec;    /* USEC_INFINITY: never */
         usec_t max_backup_age_usec;     /* USEC_INFINITY: not asked for */
 } SchedulePolicy;
@@ -69,24 +69,24 @@ typedef struct LockPolicy {
 typedef struct DownloadPolicy {
         usec_t poll_usec;
         bool latest;
-        char **backup_ids;      /* without latest */
+        const char *const *backup_ids;  /* without latest */
         size_t n_backup_ids;
         usec_t reauthorize_usec;        /* USEC_INFINITY: never */
 } DownloadPolicy;
 
-/* One document of instances.d. */
+/* One document of instances.d. There may be a hundred thousand: what many have in common they point to together. */
 typedef struct Instance {
-        char *name;
-        Service service;
-        char *instance_id;
-        char *region, *project_id, *domain_id;  /* completed from holdfast.yaml; NULL: written nowhere */
-        Mode mode;
-        EncryptionPolicy *encryption;   /* each NULL where the document does not have it */
-        SchedulePolicy *schedule;
-        LockPolicy *lock;
-        DownloadPolicy *download;
-        const char *file;               /* name without folder; belongs to the set */
+        const char *name;
+        const char *instance_id;
+        const char *region, *project_id, *domain_id;    /* completed from holdfast.yaml; NULL: written nowhere */
+        const EncryptionPolicy *encryption;     /* each NULL where the document does not have it */
+        const SchedulePolicy *schedule;
+        const LockPolicy *lock;
+        const DownloadPolicy *download;
+        const char *file;               /* name without folder */
         unsigned line;
+        Service service;
+        Mode mode;
 } Instance;
 
 usec_t instance_poll_usec(const Instance *i, Control c);
@@ -123,11 +123,11 @@ typedef struct Settings {
 Settings *settings_free(Settings *s);
 DEFINE_CLEANUP(Settings *, settings_free)
 
-/* All policies in force, sorted by name. */
+/* All policies in force, sorted by name. What an unchanged file gave is the same Instance in the set before and the one after a reload. */
 typedef struct PolicySet {
-        Instance *instances;
+        const Instance **instances;
         size_t n_instances;
-        struct PolicyFiles *files;      /* what each file gave, for the next load; private to load.c */
+        struct PolicyFiles *files;      /* what each file gave, for the next load; private to set.c. NULL: the instances are another's */
 } PolicySet;
 
 PolicySet *policy_set_free(PolicySet *s);

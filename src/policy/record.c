@@ -3,57 +3,62 @@
 
 #include <errno.h>
 
-static int take_text(const KeyInfo *key, char **p, Arena *arena) {
-        const char *text = *p;
-
-        if (!text)
+static int take_text(const KeyInfo *key, const char **p, Arena *arena) {
+        if (!*p || (arena && key->flags & KEY_OWN))
                 return 0;
 
-        if (!arena)
-                *p = strdup(text);
-        else if (key->flags & KEY_SHARED)
-                *p = arena_intern(arena, text);
-        else
-                *p = arena_strdup(arena, text);
+        *p = arena ? arena_intern_text(arena, *p) : strdup(*p);
         return *p ? 0 : -ENOMEM;
 }
 
 static int take_backups(DownloadPolicy *p, Arena *arena) {
+        _cleanup_(freep) const char **ids = NULL;
+        const char *const *from = p->backup_ids;
         size_t n = p->n_backup_ids;
-        char **ids;
 
         assert(arena || n == 0);
 
-        if (n == 0) {
-                p->backup_ids = NULL;
-                return 0;
-        }
-
-        ids = arena_copy(arena, p->backup_ids, n * sizeof(*ids));
         p->backup_ids = NULL;
         p->n_backup_ids = 0;
+        if (n == 0)
+                return 0;
+
+        ids = malloc(n * sizeof(*ids));
         if (!ids)
                 return -ENOMEM;
-
         for (size_t i = 0; i < n; i++) {
-                ids[i] = arena_strdup(arena, ids[i]);
+                ids[i] = arena_intern_text(arena, from[i]);
                 if (!ids[i])
                         return -ENOMEM;
         }
 
-        p->backup_ids = ids;
+        p->backup_ids = arena_intern(arena, ids, n * sizeof(*ids));
+        if (!p->backup_ids)
+                return -ENOMEM;
         p->n_backup_ids = n;
         return 0;
 }
 
-static int take_control(const KeyInfo *key, void **p, Arena *arena) {
+static int take_control(const KeyInfo *key, const void **p, Arena *arena) {
+        union {
+                EncryptionPolicy encryption;
+                SchedulePolicy schedule;
+                LockPolicy lock;
+                DownloadPolicy download;
+        } copy;
+        int r;
+
         assert(arena || !*p);
+        assert(key->size <= sizeof(copy));
 
         if (!*p)
                 return 0;
 
-        *p = arena_copy(arena, *p, key->size);
-        return *p ? record_take(key->section, *p, arena) : -ENOMEM;
+        /* Once its texts are stored but once, equal sections are equal bytes. */
+        memcpy(&copy, *p, key->size);
+        r = record_take(key->section, &copy, arena);
+        *p = r >= 0 ? arena_intern(arena, &copy, key->size) : NULL;
+        return *p ? 0 : -ENOMEM;
 }
 
 static int take_field(const KeyInfo *key, void *p, Arena *arena) {

@@ -9,10 +9,10 @@
 /**
  * record_take() - make a struct own what it points to
  * @target:     a bytewise copy of another; its texts, lists and structs are replaced by copies of them
- * @arena:      where the copies go; NULL: each on its own, to be freed with record_done() (sections of controls and lists have no
- *              place in such a struct)
+ * @arena:      where the copies go, equal ones but once, and without texts that are KEY_OWN: those are left as they are; NULL: each text on
+ *              its own, to be freed with record_done() (sections of controls and lists have no place in such a struct)
  *
- * Return: 0; -ENOMEM: what could not be copied is NULL, nothing is borrowed any more.
+ * Return: 0; -ENOMEM: what could not be copied is NULL, nothing else is borrowed any more.
  */
 int record_take(const KeySection *section, void *target, Arena *arena);
 

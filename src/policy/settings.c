@@ -125,7 +125,7 @@ int settings_load(const char *path, Diagnostics *diags, Settings **ret) {
 
         slash = strrchr(path, '/');
         problems_init(&problems, slash ? slash + 1 : path, diags);
-        r = file_read(AT_FDCWD, path, &problems, &text, &n);
+        r = file_read(AT_FDCWD, path, &problems, &text, &n, NULL);
         if (r < 0)
                 return r;
         return settings_load_text(&problems, text, n, ret);

@@ -87,17 +87,17 @@ static void fuzz_policies(const char *text, size_t size, const Settings *setting
         must(policies_load_buffer("fuzz.yaml", text, size, settings, before, &d, &set, &n_rejected) == 0);
         must((n_rejected > 0) == (d.n_items > 0));
         must(!before || n_rejected == 0 ||
-             (set->n_instances == 1 && instance_equal(&set->instances[0], &before->instances[0])));
+             (set->n_instances == 1 && instance_equal(set->instances[0], before->instances[0])));
         check_diagnostics(&d);
         for (size_t i = 0; i < set->n_instances; i++) {
-                check_instance(&set->instances[i], settings);
-                must(i == 0 || strcmp(set->instances[i - 1].name, set->instances[i].name) < 0);
+                check_instance(set->instances[i], settings);
+                must(i == 0 || strcmp(set->instances[i - 1]->name, set->instances[i]->name) < 0);
         }
 
         must(policies_load_buffer("fuzz.yaml", text, size, settings, set, &d_again, &again, &n_again) == 0);
         must(n_again == n_rejected && again->n_instances == set->n_instances);
         for (size_t i = 0; i < set->n_instances; i++)
-                must(instance_equal(&set->instances[i], &again->instances[i]));
+                must(instance_equal(set->instances[i], again->instances[i]));
 }
 
 static void fuzz_settings(const char *text, size_t size) {

@@ -105,6 +105,11 @@ class Bus:
         reply = self.busctl(*options, "call", NAME, PATH, MANAGER, method, *[str(a) for a in args], user=user)
         return reply["data"] if reply else []
 
+    def spawn(self, method):
+        """A call that goes on."""
+        return subprocess.Popen([BUSCTL, "--system", f"--address={self.address}", "--timeout=50", "--json=short", "call", NAME, PATH, MANAGER,
+                                 method], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def get(self, name, user=None):
         return self.busctl("get-property", NAME, PATH, MANAGER, name, user=user)["data"]
 

@@ -146,6 +146,11 @@ class Holdfast:
         control = merge({"backups": "latest"}, changes)
         self.policy(name, {"service": "gaussdb", "instance_id": instance_id, "download": control})
 
+    def many(self, n):
+        """As many policies, a file each, of instances that the cloud does not have: for what takes its time to read."""
+        for i in range(n):
+            self.policy(f"many-{i}", f"service: taurusdb\ninstance_id: {i:032}in07\nmode: observe\nencryption: {{expect: on, poll: 30d}}\n")
+
     def credential_files(self, where="credentials", mode=0o400, **files):
         """A folder with one file a credential."""
         folder = self.folder / where

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon on D-Bus: a bus of one's own, real clients, floods, and a bus that comes and goes."""
 
+import json
 import os
 import re
 import signal
@@ -167,6 +168,22 @@ def test_reload(holdfast, bus):
     daemon.output.one("reloaded")
     assert daemon.drain().count("RELOADING=1") == 1
     assert bus.instance("payroll")
+
+
+def test_several_reloads_at_once(holdfast, bus):
+    """All are answered, by reloads that have read what there was when they asked; a caller that does not wait holds nothing up."""
+    holdfast.many(2000)
+    daemon = start(holdfast, bus)
+    impatient = bus.spawn("Reload")
+    impatient.kill()
+    impatient.wait()
+    callers = [bus.spawn("Reload") for _ in range(5)]
+    for caller in callers:
+        out, _ = caller.communicate(timeout=60)
+        assert caller.returncode == 0 and json.loads(out)["data"] == [0]
+    daemon.drain()
+    told = [line for line in daemon.notified if line in ("READY=1", "RELOADING=1")]
+    assert told == ["READY=1"] + ["RELOADING=1", "READY=1"] * (len(told) // 2)
 
 
 def test_reload_of_broken_settings_says_so(holdfast, bus):

@@ -554,6 +554,20 @@ def test_over_the_bus(ctl, holdfast, cloud, bus):
     ctl.bus("status").exits(2).has("holdfast.yaml was rejected at the reload of ", "the one before is in force")
     assert ctl.bus("--json", "status").exits(2).json["daemon"]["settings_rejected"] is True
     assert ctl.bus("--json", "status").exits(2).json["daemon"]["asked"] is True
+
+    holdfast.write()
+    (holdfast.instances / "broken.yaml").unlink()
+    ctl.bus("reload").exits(0)
+    assert ctl.bus("--json", "status").json["daemon"]["policies_rejected"] is False
+    holdfast.instances.rename(holdfast.folder / "elsewhere")
+    holdfast.instances.write_text("no folder\n")
+    ctl.bus("reload").exits(1).complains("Not a directory")
+    ctl.bus("status").exits(2).has("The policies could not be read at the reload of ", "those of before are in force")
+    assert ctl.bus("--json", "status").exits(2).json["daemon"]["policies_rejected"] is True
+    holdfast.instances.unlink()
+    (holdfast.folder / "elsewhere").rename(holdfast.instances)
+    ctl.bus("reload").exits(0)
+    assert "could not be read" not in ctl.bus("status").stdout
     assert daemon.stop() == 0
     ctl.bus("reload").exits(69).complains("holdfastd is not running")
 

@@ -242,6 +242,36 @@ def test_storm_of_signals(holdfast, cloud):
     assert daemon.stop() == 0
 
 
+def test_signal_during_a_reload(holdfast, cloud):
+    """It may have read what has changed since, so it is done once more."""
+    holdfast.many(3000)
+    daemon = holdfast.start()
+    daemon.drain()
+    after = len(daemon.notified)
+    daemon.process.send_signal(signal.SIGHUP)
+    begun = daemon.wait_notify("RELOADING=1", after=after)
+    holdfast.encryption("one-more", poll="1h")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.process.send_signal(signal.SIGHUP)
+    ended = daemon.wait_notify("READY=1", after=daemon.wait_notify("RELOADING=1", after=daemon.wait_notify("READY=1", after=begun)))
+    time.sleep(0.5)
+    daemon.drain()
+    assert "RELOADING=1" not in daemon.notified[ended:]
+    said = [e["MESSAGE"] for e in daemon.output.named("reloaded")]
+    assert len(said) == 2 and "3001 policies" in said[1]
+    assert daemon.stop() == 0
+
+
+def test_stop_during_a_reload(holdfast, cloud):
+    holdfast.many(3000)
+    daemon = holdfast.start()
+    daemon.drain()
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_notify("RELOADING=1", after=len(daemon.notified))
+    assert daemon.stop() == 0
+    daemon.output.none("reloaded")
+
+
 def test_nobody_reads_the_log(holdfast, cloud):
     """A full pipe on stderr holds nothing up."""
     for i in range(800):

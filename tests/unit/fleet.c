@@ -123,11 +123,11 @@ void fleet_step(Fleet *f) {
         usec_t wait;
 
         do {
-                FleetArrival *arrivals = f->arrivals;
                 size_t n = f->n_arrivals;
+                FleetArrival *arrivals = calloc(n + 1, sizeof(FleetArrival));
 
-                f->arrivals = calloc(ARRIVALS_MAX, sizeof(FleetArrival));
-                assert_non_null(f->arrivals);
+                assert_non_null(arrivals);
+                memcpy(arrivals, f->arrivals, n * sizeof(FleetArrival));
                 f->n_arrivals = 0;
                 for (size_t k = 0; k < n; k++)
                         answer(f, &arrivals[k]);

@@ -21,7 +21,9 @@ typedef struct BusWorld {
         Bus *bus;
         BusFacts facts;
         BusReload reload;
-        int reload_result;
+        int reload_result;      /* of asking for one */
+        bool reload_held;       /* it does not end by itself */
+        sd_event_source *reload_source;
         unsigned n_reloads, n_acted;
         unsigned n_control_changed, n_properties_changed, n_reloaded, n_other_signals;
         char log[512];
@@ -36,12 +38,25 @@ static void host_facts(void *userdata, BusFacts *ret) {
         *ret = ((BusWorld *) userdata)->facts;
 }
 
-static int host_reload(void *userdata, BusReload *ret) {
+static int end_reload(sd_event_source *source, void *userdata) {
         BusWorld *w = userdata;
 
-        w->n_reloads++;
-        *ret = w->reload;
-        return w->reload_result;
+        bus_answer_reload(w->bus, w->n_reloads, &w->reload);
+        return 0;
+}
+
+static int host_reload(void *userdata, uint64_t *ret_number) {
+        BusWorld *w = userdata;
+
+        if (w->reload_result < 0)
+                return w->reload_result;
+
+        *ret_number = ++w->n_reloads;
+        if (w->reload_held)
+                return 0;
+        sd_event_source_unref(w->reload_source);
+        w->reload_source = NULL;
+        return sd_event_add_defer(w->event, &w->reload_source, end_reload, w);
 }
 
 static void host_acted(void *userdata) {
@@ -117,6 +132,7 @@ static void setup_with(BusWorld *w, size_t n, const char *settings, FleetPolicy 
 static void teardown_world(BusWorld *w) {
         sd_bus_message_unref(w->reply);
         bus_free(w->bus);
+        sd_event_source_unref(w->reload_source);
         sd_bus_close_unref(w->client);
         sd_bus_close_unref(w->server);
         sd_event_unref(w->event);
@@ -448,12 +464,14 @@ static void test_acting(void **state) {
         assert_int_equal(read_number(call(&w, "Reload", "")), 4);
         assert_int_equal(w.n_reloads, 1);
 
-        w.reload_result = -EBADMSG;
+        w.reload.result = -EBADMSG;
         (void) snprintf(w.reload.problem, sizeof(w.reload.problem), "holdfast.yaml:1:1: regoin: found an unknown key");
         assert_error(call(&w, "Reload", ""), BUS_ERROR_RELOAD_FAILED, "regoin");
         w.reload.problem[0] = '\0';
-        w.reload_result = -EACCES;
+        w.reload.result = -EACCES;
         assert_error(call(&w, "Reload", ""), BUS_ERROR_RELOAD_FAILED, "Permission denied");
+        w.reload_result = -ENOMEM;
+        assert_error(call(&w, "Reload", ""), BUS_ERROR_RELOAD_FAILED, strerror(ENOMEM));
 
         assert_int_equal(read_number(call(&w, "Reconcile", "as", 2, "i00000", "i00002")), 4);
         assert_int_equal(w.n_acted, 1);
@@ -472,6 +490,70 @@ static void test_acting(void **state) {
         assert_error(call(&w, "Reconcile", "as", 0), BUS_ERROR_STOPPING, "stopping");
         assert_error(call(&w, "Thaw", "s", ""), BUS_ERROR_STOPPING, "stopping");
         assert_int_equal(w.n_reloads, 3);
+        teardown_world(&w);
+}
+
+typedef struct Asker {
+        unsigned n_answers;
+        uint32_t rejected;
+        char error[128];
+} Asker;
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        Asker *a = userdata;
+
+        a->n_answers++;
+        if (e)
+                (void) snprintf(a->error, sizeof(a->error), "%s", e->name);
+        else
+                assert_true(sd_bus_message_read_basic(m, 'u', &a->rejected) > 0);
+        return 0;
+}
+
+static void ask_for_reload(BusWorld *w, Asker *a) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = new_call(w, BUS_INTERFACE, "Reload");
+        unsigned n = w->n_reloads;
+
+        assert_true(sd_bus_call_async(w->client, NULL, m, on_answer, a, 10 * USEC_PER_SEC) >= 0);
+        while (w->n_reloads == n)
+                assert_true(sd_event_run(w->event, 10 * USEC_PER_SEC) >= 0);
+}
+
+static void answer_reload(BusWorld *w, uint64_t number, const BusReload *outcome, const unsigned *n_answers) {
+        unsigned n = *n_answers;
+
+        bus_answer_reload(w->bus, number, outcome);
+        while (*n_answers == n)
+                assert_true(sd_event_run(w->event, 10 * USEC_PER_SEC) >= 0);
+}
+
+/* Each is answered by the reload that has read what there was when it asked, and no earlier; and all else is answered meanwhile. */
+static void test_several_wait_for_reloads(void **state) {
+        Asker askers[4] = {};
+        BusWorld w;
+
+        setup_with(&w, 3, NULL, NULL);
+        w.reload_held = true;
+        for (size_t i = 0; i < N_ELEMENTS(askers); i++)
+                ask_for_reload(&w, &askers[i]);
+        assert_int_equal(read_number(call(&w, "Reconcile", "as", 1, "i00000")), 2);
+        for (size_t i = 0; i < N_ELEMENTS(askers); i++)
+                assert_int_equal(askers[i].n_answers, 0);
+
+        answer_reload(&w, 2, &(BusReload) { .n_rejected = 7 }, &askers[0].n_answers);
+        assert_int_equal(read_number(call(&w, "Reconcile", "as", 1, "i00000")), 2);
+        assert_int_equal(askers[0].n_answers + askers[1].n_answers, 2);
+        assert_int_equal(askers[0].rejected + askers[1].rejected, 14);
+        assert_int_equal(askers[2].n_answers + askers[3].n_answers, 0);
+
+        answer_reload(&w, 3, &(BusReload) { .result = -EBADMSG }, &askers[2].n_answers);
+        assert_string_equal(askers[2].error, BUS_ERROR_RELOAD_FAILED);
+        assert_int_equal(askers[3].n_answers, 0);
+        answer_reload(&w, 5, &(BusReload) { .result = -ECANCELED }, &askers[3].n_answers);
+        assert_string_equal(askers[3].error, BUS_ERROR_STOPPING);
+
+        ask_for_reload(&w, &askers[0]); /* and never answered: the daemon ends */
         teardown_world(&w);
 }
 
@@ -515,6 +597,9 @@ static void test_properties(void **state) {
         assert_int_equal(get_number(&w, "SettingsRejected", 'b'), 0);
         w.facts.settings_rejected = true;
         assert_int_equal(get_number(&w, "SettingsRejected", 'b'), 1);
+        assert_int_equal(get_number(&w, "PoliciesRejected", 'b'), 0);
+        w.facts.policies_rejected = true;
+        assert_int_equal(get_number(&w, "PoliciesRejected", 'b'), 1);
         teardown_world(&w);
 }
 
@@ -597,6 +682,19 @@ static void test_nonsense(void **state) {
         teardown_world(&w);
 }
 
+static void test_caller_of_reload_goes_away(void **state) {
+        Asker asker = {};
+        BusWorld w;
+
+        setup_with(&w, 1, NULL, NULL);
+        w.reload_held = true;
+        ask_for_reload(&w, &asker);
+        sd_bus_close(w.client);
+        bus_answer_reload(w.bus, 1, &(BusReload) {});
+        settle(&w, 100 * USEC_PER_MSEC);
+        teardown_world(&w);
+}
+
 static char *read_file(const char *path) {
         char *text = NULL;
         size_t n = 0;
@@ -666,6 +764,8 @@ int main(void) {
                 cmocka_unit_test(test_list_instances),
                 cmocka_unit_test(test_list_endpoints),
                 cmocka_unit_test(test_acting),
+                cmocka_unit_test(test_several_wait_for_reloads),
+                cmocka_unit_test(test_caller_of_reload_goes_away),
                 cmocka_unit_test(test_properties),
                 cmocka_unit_test(test_signals),
                 cmocka_unit_test(test_nonsense),

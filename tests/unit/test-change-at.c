@@ -101,7 +101,7 @@ static void test_change_at_of_download(void **state) {
                 { USEC_INFINITY,    USEC_PER_DAY, USEC_INFINITY    },
                 { 7 * USEC_PER_DAY, USEC_PER_DAY, 6 * USEC_PER_DAY },
         };
-        char id[] = "g0000000000000000000000000000000in14", *ids[] = { id };
+        const char *const ids[] = { "g0000000000000000000000000000000in14" };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
                 DownloadPolicy policy = {
@@ -114,7 +114,7 @@ static void test_change_at_of_download(void **state) {
                 Situation s = { .instance = &instance, .state = &memory, .look = &look, .now_usec = T0, .enforce = true };
                 Decision d;
 
-                memcpy(grant.backup_id, id, sizeof(id));
+                strcpy(grant.backup_id, ids[0]);
                 decision_init(&d);
                 download_step(&s, &d);
                 assert_int_equal(d.next, NEXT_DONE);

@@ -38,7 +38,7 @@ static void bench_begin(Bench *b, const char *const *ids, size_t n_ids) {
                 .policy = {
                         .poll_usec = POLL,
                         .latest = n_ids == 0,
-                        .backup_ids = (char **) ids,
+                        .backup_ids = ids,
                         .n_backup_ids = n_ids,
                         .reauthorize_usec = USEC_INFINITY,
                 },

@@ -316,8 +316,8 @@ static void test_shipped_examples(void **state) {
                 _cleanup_(policy_set_freep) PolicySet *set = policies_of(text, settings);
 
                 assert_int_equal(set->n_instances, 1);
-                assert_int_equal(set->instances[0].service, cases[i].service);
-                assert_int_equal(set->instances[0].mode, MODE_OBSERVE); /* copied as it is, it changes nothing */
+                assert_int_equal(set->instances[0]->service, cases[i].service);
+                assert_int_equal(set->instances[0]->mode, MODE_OBSERVE); /* copied as it is, it changes nothing */
         }
 }
 

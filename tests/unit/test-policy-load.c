@@ -104,11 +104,11 @@ static void load(Folder *f, const char *expected, size_t n_rejected, const char 
         for (size_t i = 0; i < set->n_instances; i++) {
                 char poll[TIME_TEXT_MAX];
 
-                (void) strbuf_addf(&found, "%s%s@%s:%u", i > 0 ? ", " : "", set->instances[i].name,
-                                   set->instances[i].file, set->instances[i].line);
-                if (set->instances[i].encryption && set->instances[i].encryption->poll_usec != 5 * USEC_PER_MINUTE)
+                (void) strbuf_addf(&found, "%s%s@%s:%u", i > 0 ? ", " : "", set->instances[i]->name,
+                                   set->instances[i]->file, set->instances[i]->line);
+                if (set->instances[i]->encryption && set->instances[i]->encryption->poll_usec != 5 * USEC_PER_MINUTE)
                         (void) strbuf_addf(&found, "(%s)",
-                                           duration_format(set->instances[i].encryption->poll_usec, poll));
+                                           duration_format(set->instances[i]->encryption->poll_usec, poll));
         }
         assert_int_equal(said.error | found.error, 0);
         assert_string_equal(said.s ? said.s : "", errors);
@@ -350,8 +350,8 @@ static void test_unchanged_reload_is_equal(void **state) {
         load(f, "a@a.yaml:1, b@b.yaml:1(6m)", 0, "");
         write_file(f, "b.yaml", POLICY_POLL("b", "2", "7m"));
         assert_int_equal(policies_load(f->path, f->settings, f->set, &f->diags, &again, NULL), 0);
-        assert_true(instance_equal(&f->set->instances[0], &again->instances[0]));
-        assert_false(instance_equal(&f->set->instances[1], &again->instances[1]));
+        assert_true(instance_equal(f->set->instances[0], again->instances[0]));
+        assert_false(instance_equal(f->set->instances[1], again->instances[1]));
 }
 
 /* --- Many ------------------------------------------------------------------------------------------------------- */
@@ -378,9 +378,9 @@ static void test_ten_thousand_files(void **state) {
                 char name[32];
 
                 (void) snprintf(name, sizeof(name), "db-%05zu", i);
-                assert_string_equal(f->set->instances[i].name, name);
-                assert_ptr_equal(f->set->instances[i].region, f->set->instances[0].region);
-                assert_ptr_equal(f->set->instances[i].project_id, f->set->instances[0].project_id);
+                assert_string_equal(f->set->instances[i]->name, name);
+                assert_ptr_equal(f->set->instances[i]->region, f->set->instances[0]->region);
+                assert_ptr_equal(f->set->instances[i]->project_id, f->set->instances[0]->project_id);
         }
 
         /* a broken one among them, at reload */
@@ -389,7 +389,7 @@ static void test_ten_thousand_files(void **state) {
         assert_int_equal(n_rejected, 1);
         assert_int_equal(again->n_instances, N);
         for (size_t i = 0; i < N; i++)
-                assert_true(instance_equal(&f->set->instances[i], &again->instances[i]));
+                assert_true(instance_equal(f->set->instances[i], again->instances[i]));
         policy_set_free(again);
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -153,8 +154,6 @@ static int folder_setup(void **state) {
         (void) snprintf(f.path, sizeof(f.path), "/tmp/holdfast-policies-XXXXXX");
         if (!mkdtemp(f.path))
                 return -1;
-        for (size_t i = 0; i < N_ELEMENTS(files); i++)
-                write_file(f.path, files[i].name, files[i].text);
         (void) snprintf(f.settings, sizeof(f.settings), "%s/holdfast.conf", f.path);
         write_file(f.path, "holdfast.conf", settings_text);
         *state = &f;
@@ -177,8 +176,8 @@ static int folder_teardown(void **state) {
 /* Europe/Berlin, and not what the C library takes where it has no memory to read a zone. */
 static void assert_zone(const PolicySet *set) {
         for (size_t i = 0; i < set->n_instances; i++)
-                if (set->instances[i].schedule) {
-                        const Timezone *z = set->instances[i].schedule->timezone;
+                if (set->instances[i]->schedule) {
+                        const Timezone *z = set->instances[i]->schedule->timezone;
 
                         assert_int_equal(timezone_offset(z, T0), 3600);
                         assert_int_equal(timezone_offset(z, T0 + 180 * USEC_PER_DAY), 7200);
@@ -202,6 +201,51 @@ static int load_folder(const Folder *f, const PolicySet *previous, PolicySet **r
         return r;
 }
 
+/* Files that were written to a moment ago are read whatever is known of them; those that lie there for an hour are known. */
+static time_t ahead_sec;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret) {
+        int r = __real_clock_gettime(clock, ret);
+
+        ret->tv_sec += ahead_sec;
+        return r;
+}
+
+static void write_files(const Folder *f) {
+        for (size_t i = 0; i < N_ELEMENTS(files); i++)
+                write_file(f->path, files[i].name, files[i].text);
+}
+
+static void test_unchanged_folder_each_allocation_fails(void **state) {
+        _cleanup_(policy_set_freep) PolicySet *in_force = NULL;
+        size_t n_rejected, n_mistakes, n = 0;
+        bool failed = true;
+
+        if (!memory_can_fail())
+                skip();
+        write_files(*state);
+        ahead_sec = 3600;
+        assert_int_equal(load_folder(*state, NULL, &in_force, &n_rejected, &n_mistakes), 0);
+
+        for (; failed; n++) {
+                _cleanup_(policy_set_freep) PolicySet *set = NULL;
+                int r;
+
+                memory_fail_at(n);
+                r = load_folder(*state, in_force, &set, &n_rejected, &n_mistakes);
+                failed = memory_fail_never();
+                assert_true(r == 0 || (r == -ENOMEM && failed));
+                if (r >= 0)
+                        assert_memory_equal(set->instances, in_force->instances, 4 * sizeof(*set->instances));
+                assert_true(n < N_MAX);
+        }
+        ahead_sec = 0;
+        print_message("unchanged: %zu allocations\n", n);
+}
+
 static void test_folder_each_allocation_fails(void **state) {
         for (int reload = 0; reload < 2; reload++) {
                 _cleanup_(policy_set_freep) PolicySet *expected = NULL, *in_force = NULL;
@@ -210,7 +254,7 @@ static void test_folder_each_allocation_fails(void **state) {
 
                 if (!memory_can_fail())
                         skip();
-                write_file(((Folder *) *state)->path, "c.yaml", files[2].text);
+                write_files(*state);
                 assert_int_equal(load_folder(*state, NULL, &in_force, &n_rejected, &n_mistakes), 0);
                 if (reload)     /* then its last good version stays */
                         write_file(((Folder *) *state)->path, "c.yaml", "service: [\n");
@@ -249,6 +293,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_allocation_fails),
                 cmocka_unit_test_setup_teardown(test_folder_each_allocation_fails, folder_setup, folder_teardown),
+                cmocka_unit_test_setup_teardown(test_unchanged_folder_each_allocation_fails, folder_setup, folder_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "policy/arena.h"
+#include "policy/claims.h"
 #include "policy/keys.h"
 #include "policy/nearest.h"
 #include "policy/origin.h"
@@ -346,7 +347,7 @@ static void test_value_fits_service(void **state) {
 static void test_arena(void **state) {
         _cleanup_(arena_freep) Arena *arena = NULL;
         unsigned char *all[200];
-        char *a, *b;
+        const char *a, *b;
 
         assert_int_equal(arena_new(&arena), 0);
         for (size_t i = 0; i < N_ELEMENTS(all); i++) {
@@ -363,23 +364,95 @@ static void test_arena(void **state) {
         assert_null(arena_alloc(arena, SIZE_MAX));
         assert_null(arena_alloc(arena, SIZE_MAX - 1));
 
-        a = arena_intern(arena, "region");
-        b = arena_intern(arena, "regio");
+        a = arena_intern_text(arena, "region");
+        b = arena_intern_text(arena, "regio");
         assert_string_equal(a, "region");
         assert_string_equal(b, "regio");
-        assert_ptr_equal(arena_intern(arena, "region"), a);
+        assert_ptr_equal(arena_intern_text(arena, "region"), a);
         assert_ptr_not_equal(arena_strdup(arena, "region"), a);
         assert_string_equal(arena_strndup(arena, "region", 3), "reg");
         assert_memory_equal(arena_copy(arena, "a\0b", 4), "a\0b", 4);
 
         arena_reset(arena);
-        assert_string_equal(arena_intern(arena, "region"), "region");
+        assert_string_equal(arena_intern_text(arena, "region"), "region");
         assert_non_null(arena_alloc(arena, 10000000));
         arena_reset(arena);
         a = arena_alloc(arena, 100);
         assert_non_null(a);
         for (size_t i = 0; i < 100; i++)
                 assert_int_equal(a[i], 0);
+}
+
+static void test_arena_intern_many(void **state) {
+        _cleanup_(arena_freep) Arena *arena = NULL;
+        const void *all[1000];
+        size_t n_bytes;
+
+        assert_int_equal(arena_new(&arena), 0);
+        for (size_t i = 0; i < N_ELEMENTS(all); i++)
+                all[i] = arena_intern(arena, &i, 1 + i % sizeof(i)); /* a part of a number is another thing than the whole */
+        n_bytes = arena_size(arena);
+        for (size_t i = 0; i < N_ELEMENTS(all); i++) {
+                assert_memory_equal(all[i], &i, 1 + i % sizeof(i));
+                assert_ptr_equal(arena_intern(arena, &i, 1 + i % sizeof(i)), all[i]);
+        }
+        assert_int_equal(arena_size(arena), n_bytes);
+}
+
+/* --- Claims ----------------------------------------------------------------------------------------------------- */
+
+#define CLAIMANTS 40
+
+/* What is free, by looking at all. */
+static bool is_free(const Instance *all, const bool *has, size_t k) {
+        for (size_t i = 0; i < CLAIMANTS; i++) {
+                bool same = all[i].service == all[k].service && streq(all[i].instance_id, all[k].instance_id);
+
+                if (has[i] && (streq(all[i].name, all[k].name) ||
+                               (same && ((all[i].lock && all[k].lock) || (all[i].encryption && all[k].encryption)))))
+                        return false;
+        }
+        return true;
+}
+
+/* Few names and ids, so that many meet, and entries come and go in all orders. */
+static void test_claims(void **state) {
+        static const EncryptionPolicy encryption;
+        static const LockPolicy lock;
+        static const char names[12][4] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
+        _cleanup_(claims_freep) Claims *claims = NULL;
+        Instance all[CLAIMANTS], twins[CLAIMANTS];
+        bool has[CLAIMANTS] = {}, moved[CLAIMANTS] = {};
+        unsigned seed = 1;
+
+        for (size_t i = 0; i < CLAIMANTS; i++) {
+                all[i] = (Instance) { .name = names[i % 12], .instance_id = names[i / 3 % 5], .service = i % 7 == 0 };
+                all[i].lock = i % 2 == 0 ? &lock : NULL;
+                all[i].encryption = i % 3 == 0 || !all[i].lock ? &encryption : NULL;
+                twins[i] = all[i];
+        }
+        assert_int_equal(claims_new(&claims), 0);
+
+        for (size_t step = 0; step < 20000; step++) {
+                size_t k = (seed = seed * 1664525 + 1013904223) / 65536 % CLAIMANTS;
+                const Instance *holder = moved[k] ? &twins[k] : &all[k];
+
+                assert_int_equal(claims_are_free(claims, &all[k]), is_free(all, has, k));
+                if (!has[k] && is_free(all, has, k)) {
+                        assert_int_equal(claims_add(claims, &all[k]), 0);
+                        has[k] = true;
+                        moved[k] = false;
+                } else if (has[k] && !moved[k]) {
+                        claims_move(claims, &all[k], &twins[k]);
+                        moved[k] = true;
+                } else if (has[k]) {
+                        assert_ptr_equal(claims_find_name(claims, &all[k]), holder);
+                        assert_ptr_equal(claims_find_control(claims, &all[k], all[k].lock ? CONTROL_LOCK : CONTROL_ENCRYPTION), holder);
+                        assert_null(claims_find_control(claims, &all[k], CONTROL_SCHEDULE));
+                        claims_remove(claims, holder);
+                        has[k] = false;
+                }
+        }
 }
 
 static void test_show(void **state) {
@@ -419,6 +492,8 @@ int main(void) {
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_value_fits_service),
                 cmocka_unit_test(test_arena),
+                cmocka_unit_test(test_arena_intern_many),
+                cmocka_unit_test(test_claims),
                 cmocka_unit_test(test_show),
         };
 

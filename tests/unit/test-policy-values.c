@@ -36,10 +36,10 @@ static void test_instance_contract(void **state) {
         char text[TIME_TEXT_MAX];
 
         assert_int_equal(set->n_instances, 4);
-        audit = &set->instances[0];
-        latest = &set->instances[1];
-        list = &set->instances[2];
-        orders = &set->instances[3];
+        audit = set->instances[0];
+        latest = set->instances[1];
+        list = set->instances[2];
+        orders = set->instances[3];
 
         assert_string_equal(orders->name, "orders");
         assert_int_equal(orders->service, SERVICE_TAURUSDB);
@@ -96,7 +96,7 @@ static void test_instance_contract(void **state) {
 
 static void test_instance_defaults(void **state) {
         _cleanup_(policy_set_freep) PolicySet *set = good_set("shortest.yaml", "region: r\nmode: observe\n");
-        const Instance *again = &set->instances[0], *shortest = &set->instances[1];
+        const Instance *again = set->instances[0], *shortest = set->instances[1];
 
         assert_int_equal(set->n_instances, 2);
         assert_string_equal(again->name, "again");
@@ -127,7 +127,7 @@ static void test_default_cap(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
                 _cleanup_(policy_set_freep) PolicySet *set = good_set("shortest.yaml", cases[i].settings);
 
-                assert_int_equal(set->instances[1].lock->max_retention_days, cases[i].cap);
+                assert_int_equal(set->instances[1]->lock->max_retention_days, cases[i].cap);
         }
 }
 
@@ -234,14 +234,14 @@ static void test_no_policies(void **state) {
 
 /* --- Comparing -------------------------------------------------------------------------------------------------- */
 
-static Instance *first(const char *text, PolicySet **ret) {
+static const Instance *first(const char *text, PolicySet **ret) {
         _cleanup_(settings_freep) Settings *settings = settings_of("region: r");
         _cleanup_(diagnostics_done) Diagnostics d = {};
 
         assert_int_equal(policies_load_buffer("a.yaml", text, strlen(text), settings, NULL, &d, ret, NULL), 0);
         assert_int_equal(d.n_items, 0);
         assert_int_equal((*ret)->n_instances, 1);
-        return &(*ret)->instances[0];
+        return (*ret)->instances[0];
 }
 
 static void test_instance_equal(void **state) {

@@ -253,7 +253,7 @@ static void test_name_of_file(void **state) {
                 assert_int_equal(set->n_instances, cases[i].name ? 1 : 0);
                 assert_int_equal(d.n_items, cases[i].name ? 0 : 1);
                 if (cases[i].name)
-                        assert_string_equal(set->instances[0].name, cases[i].name);
+                        assert_string_equal(set->instances[0]->name, cases[i].name);
                 else
                         assert_string_equal(d.items[0].key, "name");
         }
