@@ -19,6 +19,7 @@ struct PolicyLoader {
         Listing *listing;       /* NULL: one file, in memory */
         bool listed;            /* all names of the folder are there */
         size_t i_file;          /* the next of them to be read */
+        bool newcomers;         /* the second time through: what gave nothing to @previous */
         Arena *scratch;         /* tree and structs of the file that is being read */
         Claims *claims;
         size_t n_rejected;
@@ -380,6 +381,7 @@ PolicyLoader *policy_loader_free(PolicyLoader *l) {
 }
 
 int policy_loader_step(PolicyLoader *l) {
+        const char *name;
         int r;
 
         assert(l);
@@ -390,10 +392,20 @@ int policy_loader_step(PolicyLoader *l) {
                 l->listed = r == 0;
                 return r < 0 ? r : 1;
         }
-        if (l->i_file >= listing_n(l->listing))
-                return 0;
+        if (l->i_file >= listing_n(l->listing)) {
+                if (l->newcomers || !l->previous)
+                        return 0;
+                l->newcomers = true;
+                l->i_file = l->i_previous = 0;
+                return 1;
+        }
 
-        r = load_file(l, listing_name(l->listing, l->i_file++));
+        /* What is in force first: a new file must not take a name or a control away from one that has it. */
+        name = listing_name(l->listing, l->i_file++);
+        if (l->previous && (previous_of_file(l, name) != NULL) == l->newcomers)
+                return 1;
+
+        r = load_file(l, name);
         return r < 0 ? r : 1;
 }
 

@@ -34,8 +34,8 @@ int settings_load_buffer(const char *file, const char *text, size_t n, Diagnosti
  * @ret_rejected: how many documents (or whole files) were rejected; may be NULL
  *
  * A file that is broken, or unreadable, takes no other down. Within a file each document stands for itself at start as long
- * as the YAML can be read; names and controls must be unique over the whole folder (the file that comes first in
- * byte order keeps them).
+ * as the YAML can be read; names and controls must be unique over the whole folder: files that gave something to @previous keep
+ * theirs, and then the file that comes first in byte order.
  *
  * With @previous a file that is broken in any way keeps all that it gave then, and nothing of what is in it now; one that gave nothing
  * is treated as at start. A missing file is a removed one. A good file that has not changed since is not read again if the settings have not

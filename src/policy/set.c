@@ -179,6 +179,10 @@ static int by_name(const void *a, const void *b) {
         return strcmp((*(const Instance *const *) a)->name, (*(const Instance *const *) b)->name);
 }
 
+static int by_file_name(const void *a, const void *b) {
+        return strcmp(policy_file_name(*(PolicyFile *const *) a), policy_file_name(*(PolicyFile *const *) b));
+}
+
 int policy_set_finish(PolicySet *s) {
         const Instance **instances;
         bool in_order = true;
@@ -187,6 +191,12 @@ int policy_set_finish(PolicySet *s) {
         assert(s);
         assert(!s->instances);
 
+        for (size_t i = 1; i < s->files->n && in_order; i++)
+                in_order = by_file_name(&s->files->items[i - 1], &s->files->items[i]) < 0;
+        if (!in_order)
+                qsort(s->files->items, s->files->n, sizeof(*s->files->items), by_file_name);
+
+        in_order = true;
         instances = reallocarray(NULL, MAX(s->n_instances, (size_t) 1), sizeof(const Instance *));
         if (!instances)
                 return -ENOMEM;

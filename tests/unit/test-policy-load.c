@@ -307,13 +307,23 @@ static void test_reload_with_conflicts(void **state) {
         write_file(f, "b.yaml", POLICY("b", "1"));
         load(f, "b@b.yaml:1", 0, "");
 
-        /* a conflict makes a file broken: what it said before stays, unless that is taken as well */
-        write_file(f, "a.yaml", POLICY("a", "2"));
-        write_file(f, "b.yaml", POLICY("a", "3"));
-        load(f, "a@a.yaml:1, b@b.yaml:1", 1,
-             "b.yaml:1:7: name: found a, which is the name of the policy at a.yaml:1 already, expected another\n");
-
+        /* a new file takes nothing away from one that was there, wherever its name stands */
         write_file(f, "a.yaml", POLICY("b", "2"));
+        load(f, "b@b.yaml:1", 1,
+             "a.yaml:1:7: name: found b, which is the name of the policy at b.yaml:1 already, expected another\n");
+        write_file(f, "a.yaml", POLICY("a", "1"));
+        load(f, "b@b.yaml:1", 1,
+             "a.yaml:4:13: encryption: found a second policy for this control of 00000000000000000000000000000001in07, expected only the one at b.yaml:1\n");
+
+        /* nor from what a broken one said before */
+        write_file(f, "a.yaml", POLICY("b", "2"));
+        write_file(f, "b.yaml", POLICY("b", "1") "nonsense: 1\n");
+        load(f, "b@b.yaml:1", 2,
+             "b.yaml:5:1: nonsense: found an unknown key, expected one of name, service, instance_id, region, project_id, domain_id, mode, "
+             "encryption, lock, schedule, download\n"
+             "a.yaml:1:7: name: found b, which is the name of the policy at b.yaml:1 already, expected another\n");
+
+        write_file(f, "b.yaml", POLICY("a", "3"));
         load(f, "a@b.yaml:1, b@a.yaml:1", 0, "");
 
         write_file(f, "a.yaml", POLICY("a", "2"));
