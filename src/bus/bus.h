@@ -32,7 +32,7 @@ typedef struct BusHost {
         void (*facts)(void *userdata, BusFacts *ret);
         int (*reload)(void *userdata, BusReload *ret);  /* as at SIGHUP. Return: 0; -errno: the settings or policies of before are in force */
         void (*acted)(void *userdata);          /* the engine was told to do something: run it soon */
-        void (*log)(void *userdata, int priority, const char *text);
+        void (*say)(void *userdata, const Event *event);
 } BusHost;
 
 typedef struct Bus Bus;

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <syslog.h>
 
 #include "daemon/check.h"
 #include "daemon/manager-internal.h"
@@ -179,7 +178,7 @@ static int run_engine(Manager *m) {
 
         r = engine_run(m->engine, &wait);
         if (r < 0)
-                report_line(m->report, LOG_ERR, now_realtime(), "The engine failed, and is run again in a second: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the engine failed, and is run again in a second: %s", strerror(-r));
         if (r < 0)
                 wait = USEC_PER_SEC;
 
@@ -398,7 +397,7 @@ static int set_up(Manager *m) {
         if (r >= 0)
                 r = new_engine(m);
         if (r < 0)
-                report_line(m->report, LOG_ERR, now_realtime(), "Cannot set up the event loop: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the event loop cannot be set up: %s", strerror(-r));
         return r;
 }
 
@@ -483,7 +482,7 @@ int manager_run(Manager *m) {
 
         r = sd_event_loop(m->event);
         if (r < 0) {
-                report_line(m->report, LOG_ERR, now_realtime(), "The event loop failed: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the event loop failed: %s", strerror(-r));
                 return EXIT_FAILED;
         }
 
