@@ -17,6 +17,7 @@
  *      scope.c         tokens and projects, from IAM
  *      metadata.c      temporary keys, from the metadata service
  *      flight.c        one exchange: encode, sign, send, decode
+ *      scrub.c         secrets out of the cloud's words
  *      heap.c
  */
 
@@ -409,6 +410,12 @@ void identity_metadata_fetch(Engine *e);
 void identity_metadata_forget_token(Identity *id);
 void identity_on_metadata_token(Engine *e, const HttpReply *reply);
 void identity_on_metadata_key(Engine *e, const HttpReply *reply);
+
+/* scrub.c */
+void scrub_text(const Engine *e, char *text);   /* of what proves who we are */
+void scrub_failure(const Engine *e, unsigned generation, Failure *f);   /* @generation: of the credentials that it answers to */
+void scrub_answer(const Engine *e, Answer *answer);
+void scrub_decision(const Engine *e, Decision *d);
 
 /* flight.c */
 int flight_send(Engine *e, Flight *template, HttpRequest *request);     /* request is taken or done with */

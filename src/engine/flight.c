@@ -176,6 +176,11 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
                 (void) snprintf(failure.message, sizeof(failure.message), "the reply could not be read: %s", strerror(-q));
         }
 
+        if (q > 0)
+                scrub_answer(e, &answer);
+        else
+                scrub_failure(e, f->generation, &failure);
+
         endpoint_note(e, f->endpoint, q > 0 ? NULL : &failure);
         endpoint_note_item(f->endpoint, r->item);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)

@@ -404,6 +404,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
 
         decision_init(&d);
         steps[item->control](&s, &d);
+        scrub_decision(e, &d);
         apply(r, &d, answer);
         r->ask = d.ask;
         r->n_auth_tries = 0;

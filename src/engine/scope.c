@@ -169,6 +169,7 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
         int r;
 
         r = iam_token_decode(reply, engine_realtime(e), &token, &failure);
+        scrub_failure(e, f->generation, &failure);
         endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
         endpoint_note_date(e, f->endpoint, failure.date_usec);
         if (f->generation != e->identity.generation) {
@@ -210,6 +211,7 @@ void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {
         int r;
 
         r = iam_projects_decode(reply, s->region, engine_realtime(e), &project, &failure);
+        scrub_failure(e, f->generation, &failure);
         endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
         endpoint_note_date(e, f->endpoint, failure.date_usec);
         if (f->generation != e->identity.generation) {
