@@ -132,6 +132,7 @@ struct Run {
         Failure failure;        /* the last that was */
         bool state_changed;     /* what the store has is out of date */
         unsigned said;          /* set of SaidId that this look has passed, said or not */
+        bool said_drift;        /* this look has said it */
 };
 
 /* One origin. */

@@ -84,6 +84,7 @@ static void say(Run *r, const Saying *s) {
                 r->state_changed = true;
         }
 
+        r->said_drift = r->said_drift || s->id == EVENT_DRIFT;
         event_of_item(&event, item, r->instance);
         event.priority = s->priority;
         event.lock_end_usec = s->lock_end_usec;
@@ -284,7 +285,7 @@ static void end_verdict(Run *r, const Decision *d) {
                 engine_put_evidence(e, item, "verdict", verdict_to_string(d->verdict), NULL);
         }
 
-        if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown))
+        if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown || r->said_drift))
                 say_compliant(r, d->why);
 
         state->told.looked_at_usec = engine_realtime(e);
