@@ -8,7 +8,6 @@
  * One origin: who waits for it, how fast it may be asked, and how it fares.
  */
 
-#define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
 #define DOWN_ITEMS 2                            /* changes of control among them before it is the endpoint; picked */
 #define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* of a whole endpoint, for one throttled call */
 #define SKEW_SAID_USEC (5 * USEC_PER_MINUTE)    /* holdfastd(8): clock-skew */
@@ -326,8 +325,30 @@ static void say_recovered(Engine *e, Endpoint *n) {
         engine_say(e, &event);
 }
 
-void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
-        bool unwell = f && (f->class == FAILURE_TRANSPORT || f->class == FAILURE_SERVER || f->class == FAILURE_THROTTLED);
+Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item) {
+        Item *other, *next;
+
+        HASH_ITER(hh, e->items, other, next)
+                if (other->endpoint == n && other != item)
+                        return other;
+        return NULL;
+}
+
+/* One control has failed again and again, and nothing else was asked meanwhile: is it the control or the endpoint? Another one tells. */
+static void ask_another(Engine *e, const Endpoint *n, const Item *item) {
+        Item *other = endpoint_other(e, n, item);
+
+        if (other && other->due.index > 0)
+                heap_put(&e->due, &other->due, engine_boottime(e));
+}
+
+/* A control that fails alone is said by itself (look.c), and tells nothing of its endpoint. */
+static bool may_be_the_endpoint(const Endpoint *n, const Item *item) {
+        return !item || (n->n_failed_items > 0 && item->state.said[SAID_API_FAILING].at_usec == 0);
+}
+
+void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *f) {
+        bool unwell = f && failure_is_unwell(f->class);
 
         if (!f || f->class != FAILURE_TRANSPORT)
                 n->contact_at_usec = engine_realtime(e);
@@ -343,16 +364,15 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
         if (n->n_failed++ == 0)
                 n->failing_since_usec = engine_boottime(e);
 
-        if (n->n_failed >= FAILED_SAID && said_news(&n->said_failing, engine_realtime(e), 0))
+        if (item) {
+                n->n_failed_items += n->failed_item && n->failed_item != item;
+                n->failed_item = item;
+        }
+
+        if (n->n_failed >= FAILED_SAID && may_be_the_endpoint(n, item) && said_news(&n->said_failing, engine_realtime(e), 0))
                 say_failing(e, n, f);
-}
-
-void endpoint_note_item(Endpoint *n, const Item *item) {
-        if (n->n_failed == 0)
-                return;
-
-        n->n_failed_items += n->failed_item && n->failed_item != item;
-        n->failed_item = item;
+        if (n->n_failed == FAILED_SAID && item && n->n_failed_items == 0)
+                ask_another(e, n, item);
 }
 
 /* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */

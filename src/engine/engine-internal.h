@@ -12,6 +12,7 @@
  *      order.c         controls in the order of their names, and which of them stand how
  *      inspect.c       how each control and endpoint stands, for people
  *      look.c          one look at one control: steps, asks, verdicts, sayings
+ *      outage.c        trouble of one control alone
  *      endpoint.c      one origin: queue, rate, slots, health, what was learned
  *      identity.c      who we are, and the rule against locking a key out
  *      scope.c         tokens and projects, from IAM
@@ -55,6 +56,7 @@ Load *load_unref(Load *l);
 typedef struct ItemFailure {
         FailureClass class;
         int http_status;
+        unsigned n_unwell;      /* looks in a row that found nobody well, with this one; while the endpoint was not said to fail */
         const char *code, *request_id;          /* "": none */
         char message[];
 } ItemFailure;
@@ -153,7 +155,7 @@ struct Endpoint {
         bool dirty, missing;    /* state differs from what is stored; and could not be put */
 
         unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
-        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the instance that is unwell */
+        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the control that is unwell */
         const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
         usec_t contact_at_usec;                 /* wall clock of the last reply of any kind; 0: none */
@@ -275,6 +277,7 @@ struct Engine {
 };
 
 #define BATCH_USEC (10 * USEC_PER_MSEC) /* what is due within this of the first is done together: polls of one second are; picked */
+#define FAILED_SAID 3                   /* exchanges in a row before an outage is called one; picked */
 #define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (holdfastd(8)) */
 
 static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime(e->world.userdata); }
@@ -284,6 +287,11 @@ static inline const Settings *engine_settings(const Engine *e) { return e->load-
 
 /* Is this news: not said since it last ended, otherwise than before, or 24 h ago? Marks it as said. */
 bool said_news(Said *s, usec_t now_usec, uint32_t digest);
+
+/* Is it whoever answers, or does not, that is unwell, rather than what was asked for? */
+static inline bool failure_is_unwell(FailureClass c) {
+        return c == FAILURE_TRANSPORT || c == FAILURE_SERVER || c == FAILURE_THROTTLED;
+}
 
 /* engine.c */
 void engine_say(Engine *e, const Event *event);
@@ -347,6 +355,13 @@ void look_store(Run *r);        /* stores the state before the ask goes out; on 
 void look_withhold(Run *r, const char *why, int error);         /* its ask is not sent; the look goes on with a failure */
 void run_free(Run *r);
 void run_free_with_item(Run *r);        /* and its item, if that is gone */
+void look_event(Event *event, const Item *item, const Instance *i);     /* begins one of a control */
+void look_say(Engine *e, const Item *item, Event *event);               /* and keeps it as evidence */
+
+/* outage.c */
+unsigned outage_count(const Run *r);    /* ItemFailure.n_unwell, with this look */
+void outage_say(Run *r, unsigned n_unwell);
+void outage_say_over(Run *r);
 
 /* endpoint.c */
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region);     /* NULL: out of memory */
@@ -357,8 +372,9 @@ void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
-void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
-void endpoint_note_item(Endpoint *n, const Item *item);         /* after that, whose exchange it was */
+/* Whose exchange it was; @item NULL: the engine's own. @failure NULL: an answer. */
+void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *failure);
+Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item);   /* another control on it; NULL: there is none */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);

@@ -181,8 +181,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         else
                 scrub_failure(e, f->generation, &failure);
 
-        endpoint_note(e, f->endpoint, q > 0 ? NULL : &failure);
-        endpoint_note_item(f->endpoint, r->item);
+        endpoint_note(e, f->endpoint, r->item, q > 0 ? NULL : &failure);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
         endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
@@ -220,7 +219,7 @@ void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer) {
         }
 
         assert(answer->call == r->ask.call);
-        endpoint_note(e, f->endpoint, NULL);
+        endpoint_note(e, f->endpoint, r->item, NULL);
         endpoint_note_date(e, f->endpoint, answer->date_usec);
         identity_on_accepted(e, f);
         flight_free(e, f);

@@ -92,7 +92,7 @@ void identity_on_metadata_token(Engine *e, const HttpReply *reply) {
 
         r = metadata_token_decode(reply, &token, &f);
         scrub_failure(e, id->generation, &f);
-        endpoint_note(e, id->metadata, r > 0 || f.class == FAILURE_NOT_OFFERED ? NULL : &f);
+        endpoint_note(e, id->metadata, NULL, r > 0 || f.class == FAILURE_NOT_OFFERED ? NULL : &f);
         if (r > 0) {
                 identity_metadata_forget_token(id);
                 id->metadata_token = token;
@@ -121,7 +121,7 @@ void identity_on_metadata_key(Engine *e, const HttpReply *reply) {
 
         r = metadata_key_decode(reply, engine_realtime(e), &c, &f);
         scrub_failure(e, id->generation, &f);
-        endpoint_note(e, id->metadata, r > 0 ? NULL : &f);
+        endpoint_note(e, id->metadata, NULL, r > 0 ? NULL : &f);
 
         /* The token ran out: a new one, and once more. */
         if (r == 0 && f.class == FAILURE_CREDENTIALS && f.token_expired && !id->metadata_retried) {

@@ -170,7 +170,7 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
 
         r = iam_token_decode(reply, engine_realtime(e), &token, &failure);
         scrub_failure(e, f->generation, &failure);
-        endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
+        endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
         endpoint_note_date(e, f->endpoint, failure.date_usec);
         if (f->generation != e->identity.generation) {
                 token_done(&token);
@@ -212,7 +212,7 @@ void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {
 
         r = iam_projects_decode(reply, s->region, engine_realtime(e), &project, &failure);
         scrub_failure(e, f->generation, &failure);
-        endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
+        endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
         endpoint_note_date(e, f->endpoint, failure.date_usec);
         if (f->generation != e->identity.generation) {
                 project_done(&project);
