@@ -179,6 +179,7 @@ typedef struct Scope {
         bool is_token;
         bool fetching;
         Token token;            /* tokens; its ids also for projects */
+        Secret *former;         /* the token of before: answers to it may still come, and repeat it */
         bool known;             /* the answer is there */
         usec_t refresh_at_usec; /* wall clock; tokens */
         usec_t retry_at_usec;   /* CLOCK_BOOTTIME after a failure */

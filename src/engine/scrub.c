@@ -17,8 +17,10 @@ void scrub_text(const Engine *e, char *text) {
                 scrub_secret(text, id->credentials->password);
         }
         scrub_secret(text, id->metadata_token);
-        for (const Scope *s = id->scopes; s; s = s->hh.next)
+        for (const Scope *s = id->scopes; s; s = s->hh.next) {
                 scrub_secret(text, s->token.token);
+                scrub_secret(text, s->former);
+        }
 }
 
 static void scrub_words(const Engine *e, char *text) {
