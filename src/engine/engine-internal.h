@@ -405,11 +405,13 @@ void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply);
 void identity_done(Engine *e);
 int identity_adopt(Engine *e, Credentials *taken);      /* 1: new, and in use; 0: those in use already; -ENOMEM */
 void identity_refuse(Engine *e, const Failure *f);      /* all calls stop */
+void identity_say_none(Engine *e, const Failure *f);    /* the source has none, or none that can be used as it is */
 bool identity_uses_password(const Engine *e);
 usec_t identity_backoff(Engine *e, unsigned n_failed);
 void identity_fail_withheld(Failure *f, const char *format, const char *detail);        /* @format: a literal with one %s */
 
 #define IDENTITY_ONCE_TRIES 3           /* --once: more would be waiting */
+#define IDENTITY_NONE_TRIES 3           /* of the metadata service, before it counts as having no key; picked */
 #define IDENTITY_RETRY_USEC USEC_PER_SEC
 #define IDENTITY_RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
 #define IDENTITY_NONE_RETRY_USEC USEC_PER_MINUTE        /* is there a key now? picked */

@@ -28,6 +28,8 @@ static void metadata_failed(Engine *e, const Failure *f) {
         id->failure = *f;
         if (!e->options.once || id->n_failed >= IDENTITY_ONCE_TRIES || f->class == FAILURE_NOT_OFFERED)
                 id->state = IDENTITY_NONE;
+        if (id->n_failed >= IDENTITY_NONE_TRIES || f->class == FAILURE_NOT_OFFERED)
+                identity_say_none(e, f);
 }
 
 static int metadata_send(Engine *e, FlightKind kind) {
