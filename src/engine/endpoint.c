@@ -395,11 +395,16 @@ static void say_skew(Engine *e, const Endpoint *n, usec_t date_usec, usec_t now)
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
         usec_t now = engine_realtime(e);
 
-        if (date_usec == 0)
-                return;
-
         if (usec_diff(now, date_usec) <= SKEW_SAID_USEC)
                 n->said_skew = (Said) {};
         else if (said_news(&n->said_skew, now, 0))
                 say_skew(e, n, date_usec, now);
+}
+
+/* As it came: what is too far away to be reckoned with is all the more to be said. */
+void endpoint_note_reply(Engine *e, Endpoint *n, const HttpReply *reply) {
+        usec_t date_usec;
+
+        if (reply->date && http_date_parse(reply->date, &date_usec) >= 0)
+                endpoint_note_date(e, n, date_usec);
 }

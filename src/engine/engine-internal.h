@@ -378,6 +378,7 @@ void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *fail
 Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item);   /* another control on it; NULL: there is none */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
+void endpoint_note_reply(Engine *e, Endpoint *n, const HttpReply *reply);       /* its Date */
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 
 /* identity.c */

@@ -188,7 +188,7 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
         r = iam_token_decode(reply, engine_realtime(e), &token, &failure);
         scrub_failure(e, f->generation, &failure);
         endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
-        endpoint_note_date(e, f->endpoint, failure.date_usec);
+        endpoint_note_reply(e, f->endpoint, reply);
         if (f->generation != e->identity.generation) {
                 token_done(&token);
                 return;
@@ -232,7 +232,7 @@ void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {
         r = iam_projects_decode(reply, s->region, engine_realtime(e), &project, &failure);
         scrub_failure(e, f->generation, &failure);
         endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
-        endpoint_note_date(e, f->endpoint, failure.date_usec);
+        endpoint_note_reply(e, f->endpoint, reply);
         if (f->generation != e->identity.generation) {
                 project_done(&project);
                 return;

@@ -134,6 +134,63 @@ static void test_said_outage_is_told_apart_all(void **state) {
         check_slow_fleet(*state, ALL_UNWELL, "");
 }
 
+/* --- Clocks ------------------------------------------------------------------------------------------------------- */
+
+static const char *date;
+
+static bool answer_with_date(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
+        char body[256];
+
+        (void) snprintf(body, sizeof(body), "{\"backup_vaultlock_info\":{\"lock_retention_days\":30,\"lock_policy\":true,"
+                        "\"lock_start_time\":%lld,\"lock_end_time\":%lld}}", (long long) (T0 / USEC_PER_SEC) - 86400 * 26,
+                        (long long) (T0 / USEC_PER_SEC) + 86400 * 4);
+        *ret = world_reply(w, 200, body);
+        free(ret->date);
+        ret->date = date ? strdup(date) : NULL;
+        return true;
+}
+
+static int take_why(void *userdata, const ControlStatus *status) {
+        char **why = userdata;
+
+        *why = strdup(status->why);
+        return 0;
+}
+
+/* A lock that should be extended is not, by a clock that is wrong or by none; and who looks finds out why. */
+static void test_said_clock_of_the_cloud(void **state) {
+        static const struct {
+                const char *date;
+                size_t n_said;
+        } cases[] = {
+                { "Thu, 01 Jan 1970 00:00:00 GMT", 1 },
+                { "Thu, 01 Jan 1970 01:00:00 GMT", 1 },
+                { "Fri, 31 Dec 9999 23:59:59 GMT", 1 },
+                { "Fri, 01 Jan 2027 00:00:00 GMT", 1 },
+                { "yesterday",                     0 },
+                { NULL,                            0 },
+        };
+        SimWorld *w = *state;
+
+        w->hook = answer_with_date;
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                _cleanup_(freep) char *why = NULL;
+
+                print_message("%s\n", cases[i].date ? cases[i].date : "none");
+                date = cases[i].date;
+                world_forget(w);
+                world_start(w, "", "name: orders\nservice: taurusdb\ninstance_id: 00000000000000000000000000000001in07\n"
+                                   "lock: {retention_days: 30}\n");
+                world_run(w, USEC_PER_HOUR);
+                assert_int_equal(world_said(w, EVENT_CLOCK_SKEW, NULL), cases[i].n_said);
+                assert_int_equal(world_writes(w, ""), 0);
+                assert_int_equal(engine_inspect_instance(w->engine, "orders", take_why, &why), 1);
+                if (!strstr(why, "the cloud's differ by more than 15 minutes, or the cloud names no time"))
+                        fail_msg("why: %s", why);
+                world_kill(w);
+        }
+}
+
 /* --- Secrets ------------------------------------------------------------------------------------------------------ */
 
 static void check_not_in(const void *p, size_t n, const char *secret, const char *where) {
@@ -318,6 +375,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_said_outage_of_the_endpoint, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_said_outage_is_told_apart_one, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_said_outage_is_told_apart_all, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_said_clock_of_the_cloud, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_said_no_key, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_said_no_password_and_no_token, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_said_token_is_renewed, setup, teardown),
