@@ -294,6 +294,7 @@ static int open_state(Manager *m) {
         m->put_error = r;
         manager_say(m, EVENT_STATE_FAILING, "%s: the state cannot be opened: %s; until it can, no lock is written", m->options->state,
                     strerror(-r));
+        engine_on_no_store(m->engine, r);
         if (m->options->once)
                 return 0;
         return sd_event_add_time_relative(m->event, &m->reopen_source, CLOCK_BOOTTIME, REOPEN_USEC, 0, on_reopen, m);
@@ -468,6 +469,13 @@ Manager *manager_free(Manager *m) {
         return NULL;
 }
 
+static bool state_is_failing(const Manager *m) {
+        EngineStatus status;
+
+        engine_status(m->engine, &status);
+        return !m->store || status.state_failing;
+}
+
 int manager_run(Manager *m) {
         EngineCounts c;
         int r, committed;
@@ -496,7 +504,7 @@ int manager_run(Manager *m) {
         if (m->store)
                 engine_keep_told(m->engine);
         committed = m->store ? manager_commit_now(m) : 0;
-        if (committed < 0)
+        if (committed < 0 && !state_is_failing(m))      /* else it was said */
                 manager_say(m, EVENT_STATE_FAILING, "the state could not be stored at the end: %s", strerror(-committed));
-        return r;
+        return m->options->once && (committed < 0 || state_is_failing(m)) ? EXIT_FAILED : r;
 }
