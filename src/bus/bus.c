@@ -23,14 +23,16 @@
 /* After replies of the cloud, timers and the engine itself: callers wait for locks, never locks for callers. One message a turn. */
 #define BUS_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20)
 
-static void say(Bus *b, int priority, const char *format, const char *detail) {
-        char text[512];
+/* @priority: of EVENT_BUS_LOST, which may be as things are meant to be, or not. */
+static void say_lost(Bus *b, int priority, const char *format, const char *detail) {
+        Event event = EVENT(EVENT_BUS_LOST);
 
+        event.priority = priority;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        (void) snprintf(text, sizeof(text), format, detail);    /* formats are literals of this file */
+        event_set_message(&event, format, detail);      /* formats are literals of this file */
 #pragma GCC diagnostic pop
-        b->host.log(b->host.userdata, priority, text);
+        b->host.say(b->host.userdata, &event);
 }
 
 /* Trouble is said once, until it is another one. */
@@ -39,7 +41,7 @@ static void say_trouble(Bus *b, int priority, int error, const char *format) {
                 return;
 
         b->said = error;
-        say(b, priority, format, strerror(-error));
+        say_lost(b, priority, format, strerror(-error));
 }
 
 #define TAKEN "another process has the name " BUS_NAME " on the system bus"
@@ -79,7 +81,7 @@ static void retry_later(Bus *b) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(b->retry_source, SD_EVENT_ONESHOT);
         if (r < 0)
-                say(b, LOG_WARNING, "the system bus is not looked for any more: %s", strerror(-r));
+                say_lost(b, LOG_WARNING, "the system bus is not looked for any more: %s", strerror(-r));
 }
 
 /* Not in here: sd-bus is still using what would be freed. */
@@ -89,7 +91,7 @@ static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         b->lost = true;
         b->n_tries = 0;
         b->said = 0;
-        say(b, LOG_NOTICE, "the connection to the system bus has ended; it is looked for again%s", "");
+        say_lost(b, LOG_NOTICE, "the connection to the system bus has ended; it is looked for again%s", "");
         retry_later(b);
         return 0;
 }
@@ -111,9 +113,12 @@ static int connect_to_bus(Bus *b) {
 }
 
 static void be_there(Bus *b) {
+        Event event = EVENT(EVENT_BUS_JOINED);
+
         b->n_tries = 0;
         b->said = 0;
-        say(b, LOG_INFO, "reachable as %s on the system bus", BUS_NAME);
+        event_set_message(&event, "reachable as %s on the system bus", BUS_NAME);
+        b->host.say(b->host.userdata, &event);
 }
 
 /* Takes what there is, or nothing. */

@@ -35,7 +35,7 @@ typedef struct BusHost {
         /* As at SIGHUP, from the loop: bus_answer_reload() tells later how the one of that number, or a later one, went. Return: 0; -errno. */
         int (*reload)(void *userdata, uint64_t *ret_number);
         void (*acted)(void *userdata);          /* the engine was told to do something: run it soon */
-        void (*log)(void *userdata, int priority, const char *text);
+        void (*say)(void *userdata, const Event *event);
 } BusHost;
 
 typedef struct Bus Bus;

@@ -32,9 +32,8 @@ static int check_file(int fd, const char *shown, mode_t forbidden, char **reterr
                 return credential_error(-EINVAL, reterr, "%s: not a regular file", shown);
         if (st.st_mode & forbidden)
                 return credential_error(
-                        -EPERM, reterr, "%s: mode is %04o, which lets %s at it; expected %04o or tighter", shown,
-                        (unsigned) (st.st_mode & 07777), forbidden & S_IRWXG ? "group or others" : "others",
-                        (unsigned) (0666 & ~forbidden));
+                        -EPERM, reterr, "%s: mode is %04o, which lets group or others at it; expected %04o or tighter", shown,
+                        (unsigned) (st.st_mode & 07777), (unsigned) (0666 & ~forbidden));
         return 0;
 }
 

@@ -48,7 +48,6 @@ int credentials_from_environment(Credentials **ret, char **reterr);
 
 /*
  * The SDKs' INI file: section [basic], keys ak, sk, security_token. @path NULL: HUAWEICLOUD_SDK_CREDENTIALS_FILE or
- * ~/.huaweicloud/credentials. Return: 0; -ENOENT if there is no file or no key in it; -EPERM if others can read it;
- * -EINVAL.
+ * ~/.huaweicloud/credentials; of any mode. Return: 0; -ENOENT if there is no file or no key in it; -EINVAL.
  */
 int credentials_from_profile(const char *path, Credentials **ret, char **reterr);

@@ -21,8 +21,9 @@ void failure_begin(Failure *f, const HttpReply *p) {
         f->http_status = p->outcome == HTTP_REPLIED ? p->status : 0;
         if (p->request_id)
                 (void) text_copy(f->request_id, sizeof(f->request_id), p->request_id, strlen(p->request_id));
-        if (p->date && http_date_parse(p->date, &f->date_usec) < 0)
-                f->date_usec = 0;       /* no Date is as good as a broken one */
+        /* No Date is as good as a broken one, or one of a clock that was never set: nothing is to be reckoned by it. */
+        if (!p->date || http_date_parse(p->date, &f->date_usec) < 0 || f->date_usec < TIME_MIN_USEC || f->date_usec > TIME_MAX_USEC)
+                f->date_usec = 0;
 }
 
 static void set_message(Failure *f, const char *s) {

@@ -10,6 +10,8 @@
 
 #define STATUS_OK 200
 #define STATUS_CREATED 201
+#define ID_MAX 64               /* characters of a project's or an account's id; documented ones have 32 */
+#define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 void token_done(Token *t) {
         if (!t)
@@ -116,21 +118,31 @@ int iam_token_encode(const char *origin, const char *region, const char *project
         return finish(r, &q, ret);
 }
 
-/* A copy of a text that may be missing. */
-static int copy_text(const JsonAt *at, const char *name, char **ret) {
+/* Can it be an id? Requests are made of it. */
+static bool is_id(const char *s) {
+        size_t n = strlen(s);
+
+        return n > 0 && n <= ID_MAX && strspn(s, ID_CHARACTERS) == n;
+}
+
+/* A copy of a project's or an account's id, which may be missing. */
+static int copy_id(const JsonAt *at, const char *name, char **ret) {
+        static const char expected[] = "an id of 1 to " TEXT_OF(ID_MAX) " letters, digits, - and _";
         const char *s = NULL;
         int r;
 
-        r = json_read_text(at, name, "text", &s);
+        r = json_read_text(at, name, expected, &s);
         if (r <= 0 || !*s)
                 return MIN(r, 0);
+        if (!is_id(s))
+                return json_complain(at, name, "another text", expected);
 
         *ret = strdup(s);
         return *ret ? 1 : -ENOMEM;
 }
 
 /* @path: names of nested objects, NULL at the end. Missing ones are no mistake. */
-static int copy_nested(const JsonAt *at, const char *const *path, const char *name, char **ret) {
+static int copy_nested_id(const JsonAt *at, const char *const *path, const char *name, char **ret) {
         JsonAt here = *at, next;
         int r;
 
@@ -140,7 +152,7 @@ static int copy_nested(const JsonAt *at, const char *const *path, const char *na
                         return r;
                 here = next;
         }
-        return copy_text(&here, name, ret);
+        return copy_id(&here, name, ret);
 }
 
 static int read_expiry(const JsonAt *at, usec_t *ret) {
@@ -177,9 +189,9 @@ static int read_token(const HttpReply *p, Token *ret, Failure *failure) {
         if (r >= 0)
                 r = read_expiry(&token, &ret->expires_at_usec);
         if (r >= 0)
-                r = copy_nested(&token, (const char *const[]) { "project", NULL }, "id", &ret->project_id);
+                r = copy_nested_id(&token, (const char *const[]) { "project", NULL }, "id", &ret->project_id);
         if (r >= 0)
-                r = copy_nested(&token, (const char *const[]) { "user", "domain", NULL }, "id", &ret->domain_id);
+                r = copy_nested_id(&token, (const char *const[]) { "user", "domain", NULL }, "id", &ret->domain_id);
         if (r < 0)
                 return r;
 
@@ -297,11 +309,11 @@ static int read_project(const HttpReply *p, const char *region, Project *ret, Fa
         if (search.n_matches != 1)
                 return not_found(failure, region, &search);
 
-        r = copy_text(&search.match, "id", &ret->project_id);
+        r = copy_id(&search.match, "id", &ret->project_id);
         if (r == 0)
                 return json_missing(&search.match, "id", "a project's id");
         if (r >= 0)
-                r = copy_text(&search.match, "domain_id", &ret->domain_id);
+                r = copy_id(&search.match, "domain_id", &ret->domain_id);
         return r < 0 ? r : 1;
 }
 

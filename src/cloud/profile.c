@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include <sys/stat.h>
-
 #include "cloud/credential-file.h"
 #include "cloud/text.h"
 
@@ -156,8 +154,8 @@ int credentials_from_profile(const char *path, Credentials **ret, char **reterr)
                 path = found;
         }
 
-        /* Its group may read it: that is how a service of its own user gets a file that root owns. */
-        r = credential_file_read(AT_FDCWD, path, path, S_IRWXO, &text, reterr);
+        /* Of any mode: it is the SDKs' file, and they leave that to whoever wrote it. */
+        r = credential_file_read(AT_FDCWD, path, path, 0, &text, reterr);
         if (r < 0)
                 return r;
         return profile_parse(secret_text(text), secret_size(text), path, ret, reterr);

@@ -24,8 +24,6 @@ enum {
 /* A grant this far ahead of now is the cloud's clock against ours; further ahead, a clock was stepped. Picked. */
 #define AHEAD_MAX_USEC (15 * USEC_PER_MINUTE)
 
-#define PATHS_SHOWN_MAX 3 /* in a message; the record has them all */
-
 typedef enum Standing {
         STANDING_NEVER, /* never authorized from here */
         STANDING_DUE,   /* to be authorized again */
@@ -128,22 +126,31 @@ static bool say_missing(const Situation *s, Decision *d) {
         return true;
 }
 
+/* As many paths as the message takes; the record has them all. */
+static void append_paths(char *message, size_t size, const GrantFacts *g) {
+        size_t n = strlen(message), room = size - sizeof(" and 1000 more"), i;
+        char quoted[QUOTED_MAX];
+
+        for (i = 0; i < g->n_file_paths; i++) {
+                const char *path = quote(g->file_paths[i], quoted);
+
+                if (n + strlen(", ") + strlen(path) > room)
+                        break;
+                n += (size_t) snprintf(message + n, size - n, "%s%s", i > 0 ? ", " : "", path);
+        }
+        if (i < g->n_file_paths)
+                (void) snprintf(message + n, size - n, " and %zu more", g->n_file_paths - i);
+}
+
 static void say_authorized(const Situation *s, Decision *d) {
         const GrantFacts *g = &s->answer->grant;
-        char text[QUOTED_MAX * (PATHS_SHOWN_MAX + 1)], quoted[QUOTED_MAX];
-        size_t n_shown = MIN(g->n_file_paths, (size_t) PATHS_SHOWN_MAX), n = 0;
+        char quoted[QUOTED_MAX];
         Saying *say;
-
-        text[0] = '\0';
-        for (size_t i = 0; i < n_shown; i++)
-                n += (size_t) snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? ", " : "",
-                                       quote(g->file_paths[i], quoted));
-        if (g->n_file_paths > n_shown)
-                (void) snprintf(text + n, sizeof(text) - n, " and %zu more", g->n_file_paths - n_shown);
 
         say = decision_say(d, EVENT_DOWNLOAD_AUTHORIZED, -1, 0,
                            "backup %s is authorized for download from bucket %s: %s", s->look->backup_id,
-                           quote(g->bucket, quoted), g->n_file_paths > 0 ? text : "no files");
+                           quote(g->bucket, quoted), g->n_file_paths > 0 ? "" : "no files");
+        append_paths(say->message, sizeof(say->message), g);
         memcpy(say->request_id, s->answer->request_id, sizeof(say->request_id));
 }
 

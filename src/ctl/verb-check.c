@@ -68,6 +68,8 @@ int verb_check(const CtlOptions *o, int argc, char *argv[]) {
         r = config_load(o, &c);
         if (r >= 0)
                 r = check_endpoints(&c);
+        if (!c.settings)
+                (void) policies_check_alone(o->instances, &c.diags);    /* what is wrong with the settings is enough to fail */
 
         if (o->json) {
                 if (print_json(o, &c, r) != EXIT_SUCCESS)

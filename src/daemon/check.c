@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/check.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
 #include <time.h>
@@ -28,25 +29,38 @@ int check_endpoints(const Settings *settings, const PolicySet *policies, Diagnos
         return n;
 }
 
+/* @report NULL: a plain line. */
+static void write_out(Report *report, const Event *event) {
+        if (report)
+                report_event(report, event, (usec_t) time(NULL) * USEC_PER_SEC);
+        else
+                (void) fprintf(stderr, "%s\n", event->message);
+}
+
+static void _printf_(2, 3) say(Report *report, const char *format, ...) {
+        Event event = EVENT(EVENT_POLICY_REJECTED);
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(event.message, sizeof(event.message), format, ap);
+        va_end(ap);
+        write_out(report, &event);
+}
+
 static void print_diagnostics(const Diagnostics *d, Report *report) {
         for (size_t i = 0; i < d->n_items; i++) {
                 _cleanup_(freep) char *s = diagnostic_to_string(&d->items[i]);
-
-                if (!report) {
-                        (void) fprintf(stderr, "%s\n", s ? s : "out of memory");
-                        continue;
-                }
-
                 Event event = EVENT(EVENT_POLICY_REJECTED);
+
                 event.file = d->items[i].file;
                 event.line = d->items[i].line;
                 event.column = d->items[i].column;
                 event_set_message(&event, "%s", s ? s : "out of memory");
-                report_event(report, &event, (usec_t) time(NULL) * USEC_PER_SEC);
+                write_out(report, &event);
         }
 
         if (d->n_dropped > 0)
-                (void) fprintf(stderr, "and %zu more\n", d->n_dropped);
+                say(report, "and %zu more", d->n_dropped);
 }
 
 int check_configuration(const Options *o) {
@@ -66,10 +80,12 @@ int check_configuration(const Options *o) {
                 r = policies_load(o->instances, settings, NULL, &diags, &policies, &n_rejected);
         if (r >= 0)
                 r = check_endpoints(settings, policies, &diags);
+        if (!settings)
+                (void) policies_check_alone(o->instances, &diags);      /* what is wrong with the settings is enough to fail */
 
         print_diagnostics(&diags, report);
         if (r < 0 && diags.n_items == 0)
-                (void) fprintf(stderr, "%s: %s\n", settings ? o->instances : o->config, strerror(-r));
+                say(report, "%s: %s", settings ? o->instances : o->config, strerror(-r));
         if (r < 0 || diags.n_items > 0)
                 return EXIT_BAD_CONFIG;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <syslog.h>
+#include <stdio.h>
 
 #include "daemon/manager-internal.h"
 
@@ -39,10 +39,10 @@ static void face_acted(void *userdata) {
         manager_wake(userdata);
 }
 
-static void face_log(void *userdata, int priority, const char *text) {
+static void face_say(void *userdata, const Event *event) {
         Manager *m = userdata;
 
-        report_line(m->report, priority, now_realtime(), "%s", text);
+        report_event(m->report, event, now_realtime());
 }
 
 int face_open(Manager *m) {
@@ -52,13 +52,13 @@ int face_open(Manager *m) {
                 .facts = face_facts,
                 .reload = face_reload,
                 .acted = face_acted,
-                .log = face_log,
+                .say = face_say,
         };
         int r;
 
         r = bus_new(m->event, &host, &m->bus);
         if (r < 0) {
-                report_line(m->report, LOG_ERR, now_realtime(), "Cannot set up D-Bus: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "D-Bus cannot be set up: %s", strerror(-r));
                 return r;
         }
 

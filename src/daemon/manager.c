@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <syslog.h>
 
 #include "daemon/manager-internal.h"
 #include "store/read.h"
@@ -73,7 +72,7 @@ static int run_engine(Manager *m) {
 
         r = engine_run(m->engine, &wait);
         if (r < 0)
-                report_line(m->report, LOG_ERR, now_realtime(), "The engine failed, and is run again in a second: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the engine failed, and is run again in a second: %s", strerror(-r));
         if (r < 0)
                 wait = USEC_PER_SEC;
 
@@ -192,6 +191,7 @@ static int open_state(Manager *m) {
         m->put_error = r;
         manager_say(m, EVENT_STATE_FAILING, "%s: the state cannot be opened: %s; until it can, no lock is written", m->options->state,
                     r == -EPROTONOSUPPORT ? store_explain_newer(m->options->state, newer) : strerror(-r));
+        engine_on_no_store(m->engine, r);
         if (m->options->once)
                 return 0;
         return sd_event_add_time_relative(m->event, &m->reopen_source, CLOCK_BOOTTIME, REOPEN_USEC, 0, on_reopen, m);
@@ -298,7 +298,7 @@ static int set_up(Manager *m) {
         if (r >= 0)
                 r = new_engine(m);
         if (r < 0)
-                report_line(m->report, LOG_ERR, now_realtime(), "Cannot set up the event loop: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the event loop cannot be set up: %s", strerror(-r));
         return r;
 }
 
@@ -371,6 +371,13 @@ Manager *manager_free(Manager *m) {
         return NULL;
 }
 
+static bool state_is_failing(const Manager *m) {
+        EngineStatus status;
+
+        engine_status(m->engine, &status);
+        return !m->store || status.state_failing;
+}
+
 int manager_run(Manager *m) {
         EngineCounts c;
         int r, committed;
@@ -385,7 +392,7 @@ int manager_run(Manager *m) {
 
         r = sd_event_loop(m->event);
         if (r < 0) {
-                report_line(m->report, LOG_ERR, now_realtime(), "The event loop failed: %s", strerror(-r));
+                manager_say(m, EVENT_INTERNAL_ERROR, "the event loop failed: %s", strerror(-r));
                 return EXIT_FAILED;
         }
 
@@ -399,7 +406,7 @@ int manager_run(Manager *m) {
         if (m->store)
                 engine_keep_told(m->engine);
         committed = m->store ? manager_commit_now(m) : 0;
-        if (committed < 0)
+        if (committed < 0 && !state_is_failing(m))      /* else it was said */
                 manager_say(m, EVENT_STATE_FAILING, "the state could not be stored at the end: %s", strerror(-committed));
-        return r;
+        return m->options->once && (committed < 0 || state_is_failing(m)) ? EXIT_FAILED : r;
 }

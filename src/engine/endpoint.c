@@ -8,7 +8,6 @@
  * One origin: who waits for it, how fast it may be asked, and how it fares.
  */
 
-#define FAILED_SAID 3                           /* exchanges in a row before an outage is called one; picked */
 #define DOWN_ITEMS 2                            /* changes of control among them before it is the endpoint; picked */
 #define PAUSE_MIN_USEC (2 * USEC_PER_SEC)       /* of a whole endpoint, for one throttled call: the vendor's advice is 2 to 5 seconds */
 #define PAUSE_MAX_USEC (5 * USEC_PER_MINUTE)    /* likewise; picked */
@@ -166,7 +165,7 @@ static void take_run(Endpoint *n, Run *before, Run *r) {
 /* Has one control after the other got no answer? Then it is tried by one request at a time: else all would queue for its time-outs, locks
  * before all others, which could not even be said to be unknown. */
 static bool is_dead(const Endpoint *n) {
-        return n->n_failed_items >= DOWN_ITEMS;
+        return n->n_unanswered_items >= DOWN_ITEMS;
 }
 
 /* A throttled endpoint answers: the others wait for their turn. But where it has refused everything for longer than a pause may be, their turn
@@ -365,9 +364,14 @@ static bool is_unanswered(const Failure *f) {
         return f->class == FAILURE_TRANSPORT || (f->class == FAILURE_SERVER && f->http_status >= 502 && f->http_status <= 504);
 }
 
-static void note_answered(Endpoint *n) {
-        n->n_failed_items = 0;
-        n->failed_item = NULL;
+static void note_unanswered(Endpoint *n, const Item *item, const Failure *f) {
+        if (!f || !is_unanswered(f)) {
+                n->n_unanswered_items = 0;
+                n->unanswered_item = NULL;
+        } else if (item) {
+                n->n_unanswered_items += n->unanswered_item && n->unanswered_item != item;
+                n->unanswered_item = item;
+        }
 }
 
 static void note_throttled(Engine *e, Endpoint *n, const Failure *f) {
@@ -377,19 +381,39 @@ static void note_throttled(Engine *e, Endpoint *n, const Failure *f) {
                 n->throttled_since_usec = engine_boottime(e);
 }
 
-void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
-        bool unwell = f && (f->class == FAILURE_TRANSPORT || f->class == FAILURE_SERVER || f->class == FAILURE_THROTTLED);
+Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item) {
+        for (size_t i = 0; i < e->order.n; i++)
+                if (e->order.items[i]->endpoint == n && e->order.items[i] != item)
+                        return e->order.items[i];
+        return NULL;
+}
+
+/* One control has failed again and again, and nothing else was asked meanwhile: is it the control or the endpoint? Another one tells. */
+static void ask_another(Engine *e, const Endpoint *n, const Item *item) {
+        Item *other = endpoint_other(e, n, item);
+
+        if (other && other->due.index > 0)
+                heap_put(&e->due, &other->due, engine_boottime(e));
+}
+
+/* A control that fails alone is said by itself (look.c), and tells nothing of its endpoint. */
+static bool may_be_the_endpoint(const Endpoint *n, const Item *item) {
+        return !item || (n->n_failed_items > 0 && item->state.said[SAID_API_FAILING].at_usec == 0);
+}
+
+void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *f) {
+        bool unwell = f && failure_is_unwell(f->class);
 
         if (!f || f->class != FAILURE_TRANSPORT)
                 n->contact_at_usec = engine_realtime(e);
         note_throttled(e, n, f);
-        if (!f || !is_unanswered(f))
-                note_answered(n);
+        note_unanswered(n, item, f);
         if (!unwell) {
                 if (n->said_failing.at_usec > 0)
                         say_recovered(e, n);
                 n->said_failing = (Said) {};
-                n->n_failed = 0;
+                n->n_failed = n->n_failed_items = 0;
+                n->failed_item = NULL;
                 n->well_at_usec = engine_boottime(e);
                 return;
         }
@@ -397,23 +421,23 @@ void endpoint_note(Engine *e, Endpoint *n, const Failure *f) {
         if (n->n_failed++ == 0)
                 n->failing_since_usec = engine_boottime(e);
 
-        if (n->n_failed >= FAILED_SAID && said_news(&n->said_failing, engine_realtime(e), 0))
+        if (item) {
+                n->n_failed_items += n->failed_item && n->failed_item != item;
+                n->failed_item = item;
+        }
+
+        if (n->n_failed >= FAILED_SAID && may_be_the_endpoint(n, item) && said_news(&n->said_failing, engine_realtime(e), 0))
                 say_failing(e, n, f);
+        if (n->n_failed == FAILED_SAID && item && n->n_failed_items == 0)
+                ask_another(e, n, item);
 }
 
 void endpoint_note_run(Engine *e, const Flight *f, const Failure *failure) {
-        Endpoint *n = f->endpoint;
-        bool unanswered = failure && is_unanswered(failure);
-
         /* Others were answered since it went out: what hangs is the instance, however many of them end together. */
-        if (unanswered && f->sent_at_usec < n->well_at_usec)
+        if (failure && is_unanswered(failure) && f->sent_at_usec < f->endpoint->well_at_usec)
                 return;
 
-        endpoint_note(e, n, failure);
-        if (unanswered) {
-                n->n_failed_items += n->failed_item && n->failed_item != f->run->item;
-                n->failed_item = f->run->item;
-        }
+        endpoint_note(e, f->endpoint, f->run->item, failure);
 }
 
 /* A throttle counts for all calls of the user or address: the next ones would only add to it. But no poll is put off for long by it. */
@@ -438,10 +462,8 @@ static void say_skew(Engine *e, const Endpoint *n, usec_t date_usec, usec_t now)
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec) {
         usec_t now = engine_realtime(e);
 
-        if (date_usec == 0)
-                return;
-
-        n->clock = e->clock = (CloudClock) { .date_usec = date_usec, .at_usec = engine_boottime(e) };
+        if (date_usec >= TIME_MIN_USEC && date_usec <= TIME_MAX_USEC)
+                n->clock = e->clock = (CloudClock) { .date_usec = date_usec, .at_usec = engine_boottime(e) };
 
         if (usec_diff(now, date_usec) <= SKEW_SAID_USEC)
                 n->said_skew = (Said) {};
@@ -458,4 +480,12 @@ usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n) {
         const CloudClock *c = n->clock.date_usec > 0 ? &n->clock : &e->clock;
 
         return c->date_usec > 0 ? usec_add(c->date_usec, usec_sub(engine_boottime(e), c->at_usec)) : engine_realtime(e);
+}
+
+/* As it came: what is too far away to be reckoned with is all the more to be said. */
+void endpoint_note_reply(Engine *e, Endpoint *n, const HttpReply *reply) {
+        usec_t date_usec;
+
+        if (reply->date && http_date_parse(reply->date, &date_usec) >= 0)
+                endpoint_note_date(e, n, date_usec);
 }

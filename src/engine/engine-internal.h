@@ -12,11 +12,13 @@
  *      order.c         controls in the order of their names, and which of them stand how
  *      inspect.c       how each control and endpoint stands, for people
  *      look.c          one look at one control: steps, asks, verdicts, sayings
+ *      outage.c        trouble of one control alone
  *      endpoint.c      one origin: queue, rate, slots, health, what was learned
  *      identity.c      who we are, and the rule against locking a key out
  *      scope.c         tokens and projects, from IAM
  *      metadata.c      temporary keys, from the metadata service
  *      flight.c        one exchange: encode, sign, send, decode
+ *      scrub.c         secrets out of the cloud's words
  *      heap.c
  */
 
@@ -54,6 +56,7 @@ Load *load_unref(Load *l);
 typedef struct ItemFailure {
         FailureClass class;
         int http_status;
+        unsigned n_unwell;      /* looks in a row that found nobody well, with this one; while the endpoint was not said to fail */
         const char *code, *request_id;          /* "": none */
         char message[];
 } ItemFailure;
@@ -131,6 +134,7 @@ struct Run {
         Failure failure;        /* the last that was */
         bool state_changed;     /* what the store has is out of date */
         unsigned said;          /* set of SaidId that this look has passed, said or not */
+        bool said_drift;        /* this look has said it */
 };
 
 /* A Date that was seen, and when. */
@@ -157,9 +161,10 @@ struct Endpoint {
         bool dirty, missing;    /* state differs from what is stored; and could not be put */
 
         unsigned n_failed;      /* exchanges in a row that found the endpoint itself unwell */
-        unsigned n_failed_items;        /* changes from one control to another among those in a row that nobody has answered: 0 while it may
-                                         * be the instance that is unwell */
+        unsigned n_failed_items;        /* changes from one control to another among them: 0 while it may be the control that is unwell */
         const Item *failed_item;        /* the last of these; to be compared only, it may be gone */
+        unsigned n_unanswered_items;    /* likewise, among those in a row that nobody has answered */
+        const Item *unanswered_item;
         usec_t failing_since_usec;              /* CLOCK_BOOTTIME */
         usec_t well_at_usec;                    /* CLOCK_BOOTTIME of the last reply that showed it well */
         usec_t throttled_since_usec;            /* CLOCK_BOOTTIME: every reply since then was a 429; 0: the last was none */
@@ -185,6 +190,7 @@ typedef struct Scope {
         bool is_token;
         bool fetching;
         Token token;            /* tokens; its ids also for projects */
+        Secret *former;         /* the token of before: answers to it may still come, and repeat it */
         bool known;             /* the answer is there */
         usec_t refresh_at_usec; /* wall clock; tokens */
         usec_t retry_at_usec;   /* CLOCK_BOOTTIME after a failure */
@@ -286,6 +292,7 @@ struct Engine {
 };
 
 #define BATCH_USEC (10 * USEC_PER_MSEC) /* what is due within this of the first is done together: polls of one second are; picked */
+#define FAILED_SAID 3                   /* exchanges in a row before an outage is called one; picked */
 #define SAID_AGAIN_USEC USEC_PER_DAY    /* a state that goes on is said again after this (holdfastd(8)) */
 
 static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime(e->world.userdata); }
@@ -295,6 +302,11 @@ static inline const Settings *engine_settings(const Engine *e) { return e->load-
 
 /* Is this news: not said since it last ended, otherwise than before, or 24 h ago? Marks it as said. */
 bool said_news(Said *s, usec_t now_usec, uint32_t digest);
+
+/* Is it whoever answers, or does not, that is unwell, rather than what was asked for? */
+static inline bool failure_is_unwell(FailureClass c) {
+        return c == FAILURE_TRANSPORT || c == FAILURE_SERVER || c == FAILURE_THROTTLED;
+}
 
 /* engine.c */
 void engine_say(Engine *e, const Event *event);
@@ -359,6 +371,13 @@ void look_store(Run *r);        /* stores the state before the ask goes out; on 
 void look_withhold(Run *r, const char *why, int error);         /* its ask is not sent; the look goes on with a failure */
 void run_free(Run *r);
 void run_free_with_item(Run *r);        /* and its item, if that is gone */
+void look_event(Event *event, const Item *item, const Instance *i);     /* begins one of a control */
+void look_say(Engine *e, const Item *item, Event *event);               /* and keeps it as evidence */
+
+/* outage.c */
+unsigned outage_count(const Run *r);    /* ItemFailure.n_unwell, with this look */
+void outage_say(Run *r, unsigned n_unwell);
+void outage_say_over(Run *r);
 
 /* endpoint.c */
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region);     /* NULL: out of memory */
@@ -370,10 +389,13 @@ void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);
 bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec);  /* takes a token when true */
-void endpoint_note(Engine *e, Endpoint *n, const Failure *failure);     /* NULL: an answer */
+/* Whose exchange it was; @item NULL: the engine's own. @failure NULL: an answer. */
+void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *failure);
 void endpoint_note_run(Engine *e, const Flight *f, const Failure *failure);     /* the same, of a look's exchange */
+Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item);   /* another control on it; NULL: there is none */
 void endpoint_pause(Engine *e, Endpoint *n, usec_t wait_usec, usec_t poll_usec);
 void endpoint_note_date(Engine *e, Endpoint *n, usec_t date_usec);
+void endpoint_note_reply(Engine *e, Endpoint *n, const HttpReply *reply);       /* its Date */
 usec_t endpoint_cloud_time(const Engine *e, const Endpoint *n);         /* what the cloud's clock shows by now, as far as is known */
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 
@@ -402,11 +424,13 @@ void identity_on_flight(Engine *e, Flight *f, const HttpReply *reply);
 void identity_done(Engine *e);
 int identity_adopt(Engine *e, Credentials *taken);      /* 1: new, and in use; 0: those in use already; -ENOMEM */
 void identity_refuse(Engine *e, const Failure *f);      /* all calls stop */
+void identity_say_none(Engine *e, const Failure *f);    /* the source has none, or none that can be used as it is */
 bool identity_uses_password(const Engine *e);
 usec_t identity_backoff(Engine *e, unsigned n_failed);
 void identity_fail_withheld(Failure *f, const char *format, const char *detail);        /* @format: a literal with one %s */
 
 #define IDENTITY_ONCE_TRIES 3           /* --once: more would be waiting */
+#define IDENTITY_NONE_TRIES 3           /* of the metadata service, before it counts as having no key; picked */
 #define IDENTITY_RETRY_USEC USEC_PER_SEC
 #define IDENTITY_RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
 #define IDENTITY_NONE_RETRY_USEC USEC_PER_MINUTE        /* is there a key now? picked */
@@ -425,6 +449,12 @@ void identity_metadata_fetch(Engine *e);
 void identity_metadata_forget_token(Identity *id);
 void identity_on_metadata_token(Engine *e, const HttpReply *reply);
 void identity_on_metadata_key(Engine *e, const HttpReply *reply);
+
+/* scrub.c */
+void scrub_text(const Engine *e, char *text);   /* of what proves who we are */
+void scrub_failure(const Engine *e, unsigned generation, Failure *f);   /* @generation: of the credentials that it answers to */
+void scrub_answer(const Engine *e, Answer *answer);
+void scrub_decision(const Engine *e, Decision *d);
 
 /* flight.c */
 int flight_send(Engine *e, Flight *template, HttpRequest *request);     /* request is taken or done with */

@@ -176,10 +176,15 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
                 (void) snprintf(failure.message, sizeof(failure.message), "the reply could not be read: %s", strerror(-q));
         }
 
+        if (q > 0)
+                scrub_answer(e, &answer);
+        else
+                scrub_failure(e, f->generation, &failure);
+
         endpoint_note_run(e, f, q > 0 ? NULL : &failure);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
-        endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
+        endpoint_note_reply(e, f->endpoint, reply);
 
         if (q > 0 || shows_accepted(&failure))
                 identity_on_accepted(e, f);
@@ -215,7 +220,8 @@ void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer) {
 
         assert(answer->call == r->ask.call);
         endpoint_note_run(e, f, NULL);
-        endpoint_note_date(e, f->endpoint, answer->date_usec);
+        if (answer->date_usec > 0)
+                endpoint_note_date(e, f->endpoint, answer->date_usec);
         identity_on_accepted(e, f);
         flight_free(e, f);
         look_continue(r, answer, NULL);

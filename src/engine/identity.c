@@ -68,12 +68,13 @@ static void say_rejected(Engine *e, const Failure *f) {
         engine_say(e, &event);
 }
 
-/* The source is there, but cannot be used as it is. */
-static void say_unreadable(Engine *e, const Failure *f) {
+void identity_say_none(Engine *e, const Failure *f) {
         Identity *id = &e->identity;
         Event event = EVENT(EVENT_CREDENTIALS_REJECTED);
+        /* Of the network the words differ from one time to the next. */
+        uint32_t digest = f->class == FAILURE_WITHHELD ? digest_text(f->message) : (uint32_t) f->class;
 
-        if (!said_news(&id->said_rejected, engine_realtime(e), digest_text(f->message)))
+        if (!said_news(&id->said_rejected, engine_realtime(e), digest))
                 return;
 
         event_set_message(&event, "%s; %s", f->message, id->credentials ? "those read before stay in use" : "no call can be made");
@@ -198,10 +199,10 @@ void identity_reload(Engine *e) {
         if (r >= 0)
                 return;
 
-        if (r != -ENOENT)
-                say_unreadable(e, &id->failure);
         if (!id->failure.message[0])
                 identity_fail_withheld(&id->failure, "no credentials found (source %s)", credentials_source_to_string(source));
+        if (r != -ENOENT || !id->credentials)
+                identity_say_none(e, &id->failure);
         if (!id->credentials) {
                 id->state = IDENTITY_NONE;
                 id->retry_at_usec = engine_boottime(e) + IDENTITY_NONE_RETRY_USEC;

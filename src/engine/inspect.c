@@ -25,6 +25,7 @@ static ItemFailure *item_failure_new(const Failure *f) {
 
         copy->class = f->class;
         copy->http_status = f->http_status;
+        copy->n_unwell = 0;
         p = memcpy(copy->message, f->message, n_message);
         copy->code = memcpy(p + n_message, f->code, n_code);
         copy->request_id = memcpy(p + n_message + n_code, f->request_id, n_id);

@@ -49,7 +49,7 @@ void run_free_with_item(Run *r) {
 
 /* --- What is said ------------------------------------------------------------------------------------------------- */
 
-static void event_of_item(Event *event, const Item *item, const Instance *i) {
+void look_event(Event *event, const Item *item, const Instance *i) {
         event->name = i->name;
         event->instance = i->instance_id;
         event->service = service_to_string(i->service);
@@ -57,7 +57,7 @@ static void event_of_item(Event *event, const Item *item, const Instance *i) {
         event->control = control_to_string(item->control);
 }
 
-static void say_of_item(Engine *e, const Item *item, Event *event) {
+void look_say(Engine *e, const Item *item, Event *event) {
         engine_say(e, event);
         engine_put_evidence(e, item, event_type(event->id)->name, event->message, event->request_id);
 }
@@ -84,24 +84,25 @@ static void say(Run *r, const Saying *s) {
                 r->state_changed = true;
         }
 
-        event_of_item(&event, item, r->instance);
+        r->said_drift = r->said_drift || s->id == EVENT_DRIFT;
+        look_event(&event, item, r->instance);
         event.priority = s->priority;
         event.lock_end_usec = s->lock_end_usec;
         event.http_status = s->http_status;
         event.error_code = s->error_code[0] ? s->error_code : NULL;
         event.request_id = s->request_id[0] ? s->request_id : NULL;
         event_set_message(&event, "%s: %s", r->instance->name, s->message);
-        say_of_item(e, item, &event);
+        look_say(e, item, &event);
 }
 
 static void say_compliant(Run *r, const char *why) {
         Event event = EVENT(EVENT_COMPLIANT);
 
-        event_of_item(&event, r->item, r->instance);
+        look_event(&event, r->item, r->instance);
         if (r->item->control == CONTROL_LOCK)
                 event.lock_end_usec = r->item->state.lock.end_usec;
         event_set_message(&event, "%s: %s is as written: %s", r->instance->name, control_to_string(r->item->control), why);
-        say_of_item(r->engine, r->item, &event);
+        look_say(r->engine, r->item, &event);
 }
 
 static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
@@ -113,72 +114,14 @@ static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
                 return;
 
         r->state_changed = true;
-        event_of_item(&event, item, r->instance);
+        look_event(&event, item, r->instance);
         event.priority = priority;
         event.http_status = r->failed ? r->failure.http_status : 0;
         event.error_code = r->failed && r->failure.code[0] ? r->failure.code : NULL;
         event.request_id = r->failed && r->failure.request_id[0] ? r->failure.request_id : NULL;
         event_set_message(&event, "%s: %s could not be determined since %s: %s", r->instance->name, control_to_string(item->control),
                           rfc3339_format(item->state.unknown_since_usec, since), why);
-        say_of_item(r->engine, item, &event);
-}
-
-/* Trouble of this instance alone: the endpoint's own is said once for all. */
-static void say_api_failing(Run *r) {
-        Item *item = r->item;
-        Event event = EVENT(EVENT_API_FAILING);
-        const Failure *f = &r->failure;
-        const char *what;
-
-        switch (f->class) {
-        case FAILURE_NOT_PERMITTED:
-                what = "not permitted to look";
-                break;
-        case FAILURE_NOT_OFFERED:
-                what = "not offered in this region";
-                break;
-        case FAILURE_NOT_FOUND:
-                what = "instance not found";
-                break;
-        case FAILURE_BAD_REQUEST:
-                what = "request refused";
-                break;
-        case FAILURE_UNREADABLE:
-                what = "unreadable answer";
-                break;
-        case FAILURE_BUSY:
-        case FAILURE_TRANSPORT:
-        case FAILURE_THROTTLED:
-        case FAILURE_CREDENTIALS:
-        case FAILURE_SERVER:
-        case FAILURE_WITHHELD:
-        case FAILURE_CLASS__MAX:
-        default:
-                return;
-        }
-
-        if (!said_news(&item->state.said[SAID_API_FAILING], engine_realtime(r->engine), digest_text(f->code) ^ (uint32_t) f->class))
-                return;
-
-        r->state_changed = true;
-        event_of_item(&event, item, r->instance);
-        event.http_status = f->http_status;
-        event.error_code = f->code[0] ? f->code : NULL;
-        event.request_id = f->request_id[0] ? f->request_id : NULL;
-        event_set_message(&event, "%s: %s: %s: %s", r->instance->name, control_to_string(item->control), what, f->message);
-        say_of_item(r->engine, item, &event);
-}
-
-static void say_api_recovered(Run *r) {
-        Item *item = r->item;
-        Event event = EVENT(EVENT_API_RECOVERED);
-        char lasted[TIME_TEXT_MAX];
-
-        event_of_item(&event, item, r->instance);
-        event_set_message(&event, "%s: %s can be read again, after %u poll%s and %s", r->instance->name,
-                          control_to_string(item->control), item->state.n_unknown, item->state.n_unknown == 1 ? "" : "s",
-                          duration_format_human(usec_sub(engine_realtime(r->engine), item->state.unknown_since_usec), lasted));
-        say_of_item(r->engine, item, &event);
+        look_say(r->engine, item, &event);
 }
 
 /* --- The end of a look -------------------------------------------------------------------------------------------- */
@@ -228,6 +171,7 @@ static void end_unknown(Run *r, const Decision *d) {
         ControlState *state = &item->state;
         usec_t long_usec = UNKNOWN_LONG_USEC;
         usec_t now = engine_realtime(e);
+        unsigned n_unwell = outage_count(r);
 
         if (state->unknown_since_usec == 0 || state->unknown_since_usec > now) {
                 state->unknown_since_usec = now;
@@ -241,7 +185,7 @@ static void end_unknown(Run *r, const Decision *d) {
         }
 
         if (r->failed)
-                say_api_failing(r);
+                outage_say(r, n_unwell);
 
         if (item->control == CONTROL_LOCK)
                 long_usec = MIN(long_usec, r->instance->lock->renew_before_usec / 2);
@@ -251,6 +195,8 @@ static void end_unknown(Run *r, const Decision *d) {
                 say_unknown(r, -1, SAID_UNKNOWN, d->why);
 
         item_note_end(item, d->why, r->failed ? &r->failure : NULL);
+        if (item->failure)
+                item->failure->n_unwell = n_unwell;
         engine_item_show(e, item, VERDICT_UNKNOWN);
         end(r, USEC_INFINITY, r->failed && class_is_transient(r->failure.class), d->why);
 }
@@ -263,7 +209,7 @@ static void end_verdict(Run *r, const Decision *d) {
         bool news = state->verdict != d->verdict;
 
         if (state->said[SAID_API_FAILING].at_usec > 0)
-                say_api_recovered(r);
+                outage_say_over(r);
 
         /* What no longer holds may be said anew when it comes back. */
         for (int i = 0; i < SAID__MAX; i++)
@@ -285,7 +231,7 @@ static void end_verdict(Run *r, const Decision *d) {
                 engine_put_evidence(e, item, "verdict", verdict_to_string(d->verdict), NULL);
         }
 
-        if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown))
+        if (d->verdict == VERDICT_COMPLIANT && (news || was_unknown || r->said_drift))
                 say_compliant(r, d->why);
 
         state->told.looked_at_usec = engine_realtime(e);
@@ -406,6 +352,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
 
         decision_init(&d);
         steps[item->control](&s, &d);
+        scrub_decision(e, &d);
         apply(r, &d, answer);
         r->ask = d.ask;
         r->n_auth_tries = 0;

@@ -28,6 +28,8 @@ static void metadata_failed(Engine *e, const Failure *f) {
         id->failure = *f;
         if (!e->options.once || id->n_failed >= IDENTITY_ONCE_TRIES || f->class == FAILURE_NOT_OFFERED)
                 id->state = IDENTITY_NONE;
+        if (id->n_failed >= IDENTITY_NONE_TRIES || f->class == FAILURE_NOT_OFFERED)
+                identity_say_none(e, f);
 }
 
 static int metadata_send(Engine *e, FlightKind kind) {
@@ -91,7 +93,8 @@ void identity_on_metadata_token(Engine *e, const HttpReply *reply) {
         int r;
 
         r = metadata_token_decode(reply, &token, &f);
-        endpoint_note(e, id->metadata, r > 0 || f.class == FAILURE_NOT_OFFERED ? NULL : &f);
+        scrub_failure(e, id->generation, &f);
+        endpoint_note(e, id->metadata, NULL, r > 0 || f.class == FAILURE_NOT_OFFERED ? NULL : &f);
         if (r > 0) {
                 identity_metadata_forget_token(id);
                 id->metadata_token = token;
@@ -119,7 +122,8 @@ void identity_on_metadata_key(Engine *e, const HttpReply *reply) {
         int r;
 
         r = metadata_key_decode(reply, engine_realtime(e), &c, &f);
-        endpoint_note(e, id->metadata, r > 0 ? NULL : &f);
+        scrub_failure(e, id->generation, &f);
+        endpoint_note(e, id->metadata, NULL, r > 0 ? NULL : &f);
 
         /* The token ran out: a new one, and once more. */
         if (r == 0 && f.class == FAILURE_CREDENTIALS && f.token_expired && !id->metadata_retried) {

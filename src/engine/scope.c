@@ -12,12 +12,17 @@
 #define TOKEN_REFRESH_USEC (30 * USEC_PER_MINUTE)       /* IAM tokens last 24 h */
 
 void identity_scope_forget_answer(Scope *s) {
+        if (s->token.token) {
+                (void) secret_free(s->former);
+                s->former = STEAL(s->token.token);
+        }
         token_done(&s->token);
         s->known = false;
 }
 
 void identity_scope_free(Scope *s) {
         identity_scope_forget_answer(s);
+        (void) secret_free(s->former);
         free(s->key);
         free(s->region);
         free(s->project_id);
@@ -30,6 +35,7 @@ void identity_forget_scopes(Engine *e) {
 
         HASH_ITER(hh, e->identity.scopes, s, next) {
                 identity_scope_forget_answer(s);
+                s->former = secret_free(s->former);
                 s->fetching = s->failed = false;
                 s->n_failed = 0;
                 s->retry_at_usec = 0;
@@ -160,6 +166,17 @@ static void scope_failed(Engine *e, Scope *s, const Failure *f) {
         }
 }
 
+/* Another token than before; the first is no news. */
+static void say_renewed(Engine *e, const Scope *s) {
+        Event event = EVENT(EVENT_CREDENTIALS_REFRESHED);
+
+        event.service = service_to_string(SERVICE_IAM);
+        event.region = s->region;
+        event_set_message(&event, "%s: the token for %s %s was renewed", s->iam->origin, s->project_id ? "project" : "region",
+                          s->project_id ? s->project_id : s->region);
+        engine_say(e, &event);
+}
+
 /* --- Tokens and projects: replies --------------------------------------------------------------------------------- */
 
 void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
@@ -169,8 +186,9 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
         int r;
 
         r = iam_token_decode(reply, engine_realtime(e), &token, &failure);
-        endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
-        endpoint_note_date(e, f->endpoint, failure.date_usec);
+        scrub_failure(e, f->generation, &failure);
+        endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
+        endpoint_note_reply(e, f->endpoint, reply);
         if (f->generation != e->identity.generation) {
                 token_done(&token);
                 return;
@@ -186,6 +204,8 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
         if (r > 0) {
                 usec_t left = usec_sub(token.expires_at_usec, engine_realtime(e));
 
+                if (s->known || s->renewed_at_usec > 0)
+                        say_renewed(e, s);
                 identity_scope_forget_answer(s);
                 s->token = token;
                 s->known = true;
@@ -210,8 +230,9 @@ void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {
         int r;
 
         r = iam_projects_decode(reply, s->region, engine_realtime(e), &project, &failure);
-        endpoint_note(e, f->endpoint, r > 0 ? NULL : &failure);
-        endpoint_note_date(e, f->endpoint, failure.date_usec);
+        scrub_failure(e, f->generation, &failure);
+        endpoint_note(e, f->endpoint, NULL, r > 0 ? NULL : &failure);
+        endpoint_note_reply(e, f->endpoint, reply);
         if (f->generation != e->identity.generation) {
                 project_done(&project);
                 return;

@@ -30,6 +30,13 @@ void engine_say_state_failing(Engine *e, int error) {
         engine_say(e, &event);
 }
 
+void engine_on_no_store(Engine *e, int error) {
+        assert(e);
+        assert(error < 0);
+
+        (void) said_news(&e->said_state, engine_realtime(e), (uint32_t) -error);
+}
+
 static void say_state_recovered(Engine *e) {
         Event event = EVENT(EVENT_STATE_RECOVERED);
 

@@ -63,6 +63,14 @@ static const EventType types[EVENT__MAX] = {
                 "7f5eda1622a64777aa8095b633c90dd5", true },
         [EVENT_STATE_RECOVERED] = { "state-recovered", LOG_NOTICE,
                 "5549c3b81b1c40e3bc977feee387ae32", false },
+        [EVENT_BUS_JOINED] = { "bus-joined", LOG_INFO,
+                "00713f5451214b8bac21b6d799b74e63", false },
+        [EVENT_BUS_LOST] = { "bus-lost", LOG_INFO,
+                "c66ebd7eff474f47a9d05bdea7dc802a", false },
+        [EVENT_INTERNAL_ERROR] = { "internal-error", LOG_ERR,
+                "6ffa21077be640d2af17fd4db259bf23", false },
+        [EVENT_MESSAGES_LOST] = { "messages-lost", LOG_WARNING,
+                "ed65381f22484dc2b043e0d38d1268e3", false },
 };
 
 const EventType *event_type(EventId id) {

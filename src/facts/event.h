@@ -37,6 +37,10 @@ typedef enum EventId {
         EVENT_STATE_RESET,      /* the state database was broken and set aside */
         EVENT_STATE_FAILING,    /* the state cannot be written: lock writes wait */
         EVENT_STATE_RECOVERED,
+        EVENT_BUS_JOINED,
+        EVENT_BUS_LOST,         /* there is no system bus, or it does not take us */
+        EVENT_INTERNAL_ERROR,   /* something of this host failed us: memory, descriptors */
+        EVENT_MESSAGES_LOST,    /* the log did not take some */
         EVENT__MAX,
 } EventId;
 

@@ -16,6 +16,11 @@ static bool sound(const TreeNode *section, const char *key) {
         return !node || !node->bad;
 }
 
+/* Is it in the policy, or a default that was read? */
+static bool certain(const TreeNode *section, const char *key, const Settings *settings) {
+        return !settings->assumed || tree_get(section, key);
+}
+
 /* Where to point at: the value, or the section where the default is in force. */
 static TreeNode *spot(TreeNode *section, const char *key) {
         TreeNode *node = tree_get(section, key);
@@ -37,17 +42,17 @@ static const char *as_found(const TreeNode *section, const char *key, usec_t use
 
 /* --- Lock ------------------------------------------------------------------------------------------------------- */
 
-static void check_lock_lead(Problems *p, TreeNode *section, const LockPolicy *l) {
+static void check_lock_lead(Problems *p, TreeNode *section, const Settings *settings, const LockPolicy *l) {
         char found[TREE_SHOW_MAX], poll[TREE_SHOW_MAX], least[TIME_TEXT_MAX];
 
-        if (!sound(section, "renew_before"))
+        if (!sound(section, "renew_before") || !certain(section, "renew_before", settings))
                 return;
 
         if (l->retention_days > 0 && l->renew_before_usec >= (usec_t) l->retention_days * USEC_PER_DAY)
                 problems_at(p, spot(section, "renew_before"), "lock.renew_before",
                             "found %s, expected less than retention_days, which is %" PRId64 " days",
                             as_found(section, "renew_before", l->renew_before_usec, found), l->retention_days);
-        if (sound(section, "poll") && l->renew_before_usec < POLLS_IN_LEAD * l->poll_usec)
+        if (sound(section, "poll") && certain(section, "poll", settings) && l->renew_before_usec < POLLS_IN_LEAD * l->poll_usec)
                 problems_at(p, spot(section, "renew_before"), "lock.renew_before",
                             "found %s, expected at least three times the poll of %s, which is %s",
                             as_found(section, "renew_before", l->renew_before_usec, found),
@@ -74,8 +79,10 @@ static void check_lock(Problems *p, TreeNode *section, const Settings *settings,
         if (l->retention_days == 0) /* not read, or missing, and complained of */
                 return;
 
-        check_lock_limit(p, section, "retention_days", l->retention_days, limit);
-        check_lock_limit(p, section, "max_retention_days", l->max_retention_days, limit);
+        if (!settings->assumed) {
+                check_lock_limit(p, section, "retention_days", l->retention_days, limit);
+                check_lock_limit(p, section, "max_retention_days", l->max_retention_days, limit);
+        }
         if (tree_get(section, "max_retention_days") && sound(section, "max_retention_days") &&
             l->max_retention_days < l->retention_days)
                 problems_at(p, spot(section, "max_retention_days"), "lock.max_retention_days",
@@ -96,7 +103,7 @@ static void check_instance_id(Problems *p, TreeNode *root, const Instance *i) {
 
 /* A region says where to go and which project is meant; nobody needs it where both are written. */
 static void check_region(Problems *p, TreeNode *root, const Settings *settings, const Instance *i) {
-        if (i->region || !sound(root, "region"))
+        if (i->region || settings->assumed || !sound(root, "region"))
                 return;
         if (settings->endpoints[i->service] && (i->project_id || !sound(root, "project_id")))
                 return;
@@ -163,6 +170,6 @@ void instance_check(Problems *problems, TreeNode *root, const Settings *settings
                 check_service(problems, root, settings, i);
         if (i->lock) {
                 check_lock(problems, tree_get(root, "lock"), settings, i->lock);
-                check_lock_lead(problems, tree_get(root, "lock"), i->lock);
+                check_lock_lead(problems, tree_get(root, "lock"), settings, i->lock);
         }
 }

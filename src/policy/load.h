@@ -67,5 +67,13 @@ int policy_loader_finish(PolicyLoader *l, PolicySet **ret, size_t *ret_rejected)
 int policies_load_buffer(const char *file, const char *text, size_t n, const Settings *settings,
                          const PolicySet *previous, Diagnostics *diags, PolicySet **ret, size_t *ret_rejected);
 
+/**
+ * policies_check_alone() - mistakes of policies whose holdfast.yaml cannot be used
+ * @diags:      gets those that no holdfast.yaml could make good
+ *
+ * Return: as policies_load().
+ */
+int policies_check_alone(const char *dir, Diagnostics *diags);
+
 /* Are the two the same policy, apart from file and line? Unchanged policies keep their place in the queue at reload. */
 bool instance_equal(const Instance *a, const Instance *b);

@@ -118,6 +118,7 @@ typedef struct Settings {
                 LockPolicy lock;
                 DownloadPolicy download;
         } defaults;
+        bool assumed;           /* built-in ones in place of a file that cannot be used: nothing is held against them */
 } Settings;
 
 Settings *settings_free(Settings *s);

@@ -130,3 +130,19 @@ int settings_load(const char *path, Diagnostics *diags, Settings **ret) {
                 return r;
         return settings_load_text(&problems, text, n, ret);
 }
+
+int policies_check_alone(const char *dir, Diagnostics *diags) {
+        _cleanup_(policy_set_freep) PolicySet *policies = NULL;
+        _cleanup_(settings_freep) Settings *assumed = NULL;
+        int r;
+
+        assert(dir);
+        assert(diags);
+
+        r = settings_load_buffer("holdfast.yaml", "", 0, diags, &assumed);
+        if (r < 0)
+                return r;
+
+        assumed->assumed = true;
+        return policies_load(dir, assumed, NULL, diags, &policies, NULL);
+}

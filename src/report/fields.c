@@ -44,23 +44,18 @@ static void add_number(Fields *f, const char *name, int64_t value) {
         add(f, name, text);
 }
 
-static void add_head(Fields *f, const char *message, int priority) {
-        char digit[2] = { (char) ('0' + priority), 0 };
-
-        f->n_items = 0;
-        f->n_block = 0;
-        add_sized(f, "MESSAGE", message, CLEAN_GROWTH_MAX * EVENT_MESSAGE_MAX);
-        add(f, "PRIORITY", digit);
-        add(f, "SYSLOG_IDENTIFIER", IDENTIFIER);
-}
-
 void fields_from_event(Fields *f, const Event *e, int priority) {
         const EventType *type = event_type(e->id);
+        char digit[2] = { (char) ('0' + priority), 0 };
         char end[TIME_TEXT_MAX];
 
         assert(priority >= 0 && priority <= 7);
 
-        add_head(f, e->message, priority);
+        f->n_items = 0;
+        f->n_block = 0;
+        add_sized(f, "MESSAGE", e->message, CLEAN_GROWTH_MAX * EVENT_MESSAGE_MAX);
+        add(f, "PRIORITY", digit);
+        add(f, "SYSLOG_IDENTIFIER", IDENTIFIER);
         add(f, "MESSAGE_ID", type->message_id);
         add(f, "HOLDFAST_EVENT", type->name);
         add(f, "HOLDFAST_NAME", e->name);
@@ -76,12 +71,6 @@ void fields_from_event(Fields *f, const Event *e, int priority) {
         add(f, "HOLDFAST_FILE", e->file);
         add_number(f, "HOLDFAST_LINE", e->line);
         add_number(f, "HOLDFAST_COLUMN", e->column);
-}
-
-void fields_from_line(Fields *f, const char *message, int priority) {
-        assert(priority >= 0 && priority <= 7);
-
-        add_head(f, message, priority);
 }
 
 const char *fields_get(const Fields *f, const char *name) {

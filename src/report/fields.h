@@ -31,8 +31,7 @@ typedef struct Fields {
         char block[FIELDS_BLOCK_SIZE];
 } Fields;
 
-/* Both forget what was there before. */
+/* Forgets what was there before. */
 void fields_from_event(Fields *f, const Event *e, int priority);
-void fields_from_line(Fields *f, const char *message, int priority);
 
 const char *fields_get(const Fields *f, const char *name);      /* NULL if it does not apply */

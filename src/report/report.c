@@ -2,7 +2,6 @@
 #include "report/report.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -101,11 +100,10 @@ static int write_fields(Report *r, usec_t at_usec) {
 
 /* The journal takes messages again: who reads it must know that it is not complete. */
 static void say_missing(Report *r) {
-        char message[128];
+        Event event = EVENT(EVENT_MESSAGES_LOST);
 
-        (void) snprintf(message, sizeof(message), "The journal did not take %zu %s before this one", r->n_missing,
-                        r->n_missing == 1 ? "message" : "messages");
-        fields_from_line(&r->apology, message, LOG_WARNING);
+        event_set_message(&event, "The journal did not take %zu %s before this one", r->n_missing, r->n_missing == 1 ? "message" : "messages");
+        fields_from_event(&r->apology, &event, event_type(event.id)->priority);
         if (journal_send(&r->apology) >= 0)
                 r->n_missing = 0;
 }
@@ -134,25 +132,6 @@ void report_event(Report *r, const Event *e, usec_t at_usec) {
                 return;
 
         fields_from_event(&r->fields, e, priority);
-        send_fields(r, at_usec);
-}
-
-void report_line(Report *r, int priority, usec_t at_usec, const char *format, ...) {
-        char message[EVENT_MESSAGE_MAX];
-        va_list ap;
-
-        assert(r);
-        assert(priority >= LOG_EMERG && priority <= LOG_DEBUG);
-        assert(format);
-
-        if (priority > r->max_priority)
-                return;
-
-        va_start(ap, format);
-        (void) vsnprintf(message, sizeof(message), format, ap); /* a cut sentence is still one */
-        va_end(ap);
-
-        fields_from_line(&r->fields, message, priority);
         send_fields(r, at_usec);
 }
 

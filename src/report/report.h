@@ -28,7 +28,4 @@ DEFINE_CLEANUP(Report *, report_free)
  * counts it. */
 void report_event(Report *r, const Event *e, usec_t at_usec);
 
-/* A line that is no event (usage hints, developer's notes): journal and text only get priority and sentence. */
-void report_line(Report *r, int priority, usec_t at_usec, const char *format, ...) _printf_(4, 5);
-
 size_t report_n_dropped(const Report *r);

@@ -32,10 +32,9 @@ static int add_time(StrBuf *line, usec_t at_usec) {
 static int add_level(StrBuf *line, int priority, const char *event, bool colors) {
         const char *color = colors ? levels[priority].color : NULL;
 
-        return strbuf_addf(line, "  %s%s%s%-7s%s%s%s",
+        return strbuf_addf(line, "  %s%s%s%-7s  %s%s",
                            color ? "\x1b[" : "", color ? color : "", color ? "m" : "",
-                           levels[priority].word,
-                           event ? "  " : "", event ? event : "", color ? "\x1b[0m" : "");
+                           levels[priority].word, event, color ? "\x1b[0m" : "");
 }
 
 /* "orders/lock", "orders"; empty where an event is about neither an instance nor a control. */

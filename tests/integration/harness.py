@@ -209,6 +209,9 @@ class Holdfast:
         for daemon in self.running:
             daemon.kill()
             assert not SANITIZER.search(daemon.stderr), daemon.stderr
+        for output in [o for o in self.outputs if not o.noise] + [d.output for d in self.running]:
+            for event in output.events:
+                assert event.get("MESSAGE_ID") and event.get("HOLDFAST_EVENT"), f"no event: {event}"
         said = [(f"output {i}", (o.stdout + o.stderr).encode()) for i, o in enumerate(self.outputs + self.running)]
         said += [(str(p), p.read_bytes()) for p in self.state.rglob("*") if p.is_file()]
         for where, data in said:

@@ -306,6 +306,22 @@ def test_several_documents_in_a_file(holdfast, cloud):
 
 # holdfast.yaml
 
+def test_check_broken_settings_and_broken_policies(holdfast, cloud):
+    """Everything is checked, and nothing is held against settings that nobody could read."""
+    holdfast.configure(region=None, mode="enforced")
+    holdfast.policy("broken", "service: taurusdb\ninstance_id: x\nlock: {}\n")
+    holdfast.policy("large", f"service: taurusdb\ninstance_id: {TAURUS}\nlock: {{retention_days: 4000}}\n")
+    result = check(holdfast).exits(78)
+    assert re.search(r"^holdfast\.yaml:\d+:\d+: mode", said(result), re.M)
+    assert "broken.yaml:2:14: instance_id" in said(result) and "broken.yaml:3:7: lock.retention_days" in said(result)
+    assert "large.yaml" not in said(result) and "region" not in said(result)
+    assert_contacts_nobody(cloud)
+
+    lines = check(holdfast, log="json").exits(78)
+    assert not lines.noise
+    assert {e["HOLDFAST_FILE"] for e in lines.named("policy-rejected")} == {"holdfast.yaml", "broken.yaml"}
+
+
 @pytest.mark.parametrize("url", [
     "https://user:secret@host", "ftp://host", "https://", "https://host/path", "https://host?query", "host name",
     "https://host:99999", "https://[::1", "http://10.0.0.1", "http://localhost.example.com", "file:///etc/passwd",

@@ -395,6 +395,16 @@ def test_state_folder_is_missing(holdfast, cloud):
     holdfast.state.mkdir(exist_ok=True)
 
 
+def test_state_that_cannot_be_stored_fails_once(holdfast, cloud):
+    """All is as written, and yet it failed: what was seen is not kept."""
+    holdfast.encryption("orders", cloud.add_taurus("orders", encryption="on"))
+    holdfast.state.rmdir()
+    holdfast.state.write_text("x")
+    result = holdfast.once().exits(1)
+    result.one("compliant")
+    result.one("state-failing")
+
+
 @pytest.mark.parametrize("kind", ["file", "database is a folder"])
 def test_state_that_is_no_folder(holdfast, cloud, kind):
     holdfast.lock("orders")
@@ -404,9 +414,9 @@ def test_state_that_is_no_folder(holdfast, cloud, kind):
     else:
         (holdfast.state / "holdfast.db").mkdir()
         (holdfast.state / "holdfast.db/x").write_text("x")
-    result = holdfast.once()
-    assert result.rc in (1, 3) and not cloud.writes
-    assert "state" in result.stderr
+    result = holdfast.once().exits(1)
+    assert not cloud.writes and "state" in result.stderr
+    result.one("state-failing")
 
 
 def test_state_directory_of_the_unit(holdfast, cloud):
@@ -469,8 +479,9 @@ def test_no_lock_write_on_a_full_disk(holdfast, cloud, small_disk):
 def test_no_lock_write_on_a_read_only_disk(holdfast, cloud, small_disk):
     lock = holdfast.lock("orders", poll="1s").lock
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    result = holdfast.once(timeout=30)
-    assert result.rc != 0 and not lock.puts
+    result = holdfast.once(timeout=30).exits(1)
+    assert not lock.puts
+    result.one("state-failing")
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     holdfast.once().exits(0)
     assert len(lock.puts) == 1

@@ -208,7 +208,13 @@ static void test_endpoint_instances_that_hang(void **state) {
                 world_run(w, 100 * USEC_PER_MSEC);
                 assert_int_equal(n_unasked(w), 0);
         }
-        assert_int_equal(world_said(w, EVENT_API_FAILING, NULL), 0);
+        for (unsigned i = 1; i <= 6; i++) {
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "i%02u", i);
+                assert_int_equal(world_said(w, EVENT_API_FAILING, name), 1);
+        }
+        assert_int_equal(world_said(w, EVENT_API_FAILING, NULL), 6);    /* and not of the endpoint */
         free(policies);
 }
 

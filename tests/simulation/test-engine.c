@@ -145,7 +145,7 @@ static void test_engine_finds_drift_within_a_poll(void **state) {
         world_run(w, 6 * USEC_PER_MINUTE);
         assert_int_equal(world_said(w, EVENT_DRIFT, "orders"), 1);
         assert_int_equal(world_said(w, EVENT_REMEDIATED, "orders"), 1);
-        assert_int_equal(world_said(w, EVENT_COMPLIANT, "orders"), 0);  /* put right at once, it never counted as violated */
+        assert_int_equal(world_said(w, EVENT_COMPLIANT, "orders"), 1);
 }
 
 static void test_engine_says_a_lasting_state_once_a_day(void **state) {

@@ -63,10 +63,10 @@ static void host_acted(void *userdata) {
         ((BusWorld *) userdata)->n_acted++;
 }
 
-static void host_log(void *userdata, int priority, const char *text) {
+static void host_say(void *userdata, const Event *event) {
         BusWorld *w = userdata;
 
-        (void) snprintf(w->log, sizeof(w->log), "%s", text);
+        (void) snprintf(w->log, sizeof(w->log), "%.*s", (int) sizeof(w->log) - 1, event->message);
 }
 
 static void on_shown(void *userdata, const char *name, const char *control, const char *verdict) {
@@ -109,7 +109,7 @@ static void setup_with(BusWorld *w, size_t n, const char *settings, FleetPolicy 
                 .facts = host_facts,
                 .reload = host_reload,
                 .acted = host_acted,
-                .log = host_log,
+                .say = host_say,
         };
         int fds[2];
 

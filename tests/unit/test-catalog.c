@@ -175,6 +175,10 @@ static const char *fields_of(EventId id) {
         case EVENT_STATE_RESET:
         case EVENT_STATE_FAILING:
         case EVENT_STATE_RECOVERED:
+        case EVENT_BUS_JOINED:
+        case EVENT_BUS_LOST:
+        case EVENT_INTERNAL_ERROR:
+        case EVENT_MESSAGES_LOST:
         case EVENT__MAX:
                 break;
         }

@@ -363,16 +363,13 @@ static void test_profile_parse_nul(void **state) {
 }
 
 static void test_from_profile(void **state) {
-        static const struct {
-                mode_t mode;
-                int result;
-        } cases[] = { { 0600, 0 }, { 0640, 0 }, { 0604, -EPERM }, { 0644, -EPERM }, { 0602, -EPERM } };
+        static const mode_t modes[] = { 0600, 0640, 0644 };     /* as the SDKs take it */
         char home[PATH_BYTES], path[PATH_BYTES + 64];
         Credentials *c = NULL;
 
-        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-                write_file("profile", "[basic]\nak=AK\nsk=SK\n", cases[i].mode);
-                assert_int_equal(credentials_from_profile(path_of("profile"), &c, NULL), cases[i].result);
+        for (size_t i = 0; i < N_ELEMENTS(modes); i++) {
+                write_file("profile", "[basic]\nak=AK\nsk=SK\n", modes[i]);
+                assert_int_equal(credentials_from_profile(path_of("profile"), &c, NULL), 0);
                 c = credentials_free(c);
         }
 

@@ -607,7 +607,9 @@ static void test_download_step_refused_then_passing(void **state) {
 
 static void test_download_step_shows_paths(void **state) {
         static char longest[400];
-        const char *const many[] = { "one", "two\nlines", longest, "four", "five" };
+        const char *const all[] = { "one", "two\nlines", longest, "four", "five" };
+        const char *many[GRANT_PATHS_MAX];
+        size_t n_shown = 0, n_more;
         BackupFacts item = backup(ID_A, BACKUP_COMPLETED, 5, 6);
         const Saying *say;
         Bench b;
@@ -616,9 +618,24 @@ static void test_download_step_shows_paths(void **state) {
 
         bench_begin(&b, NULL, 0);
         begin_and_list(&b, &item, 1);
-        answer_grant(&b, many, N_ELEMENTS(many));
+        answer_grant(&b, all, N_ELEMENTS(all));
         say = assert_says(&b, EVENT_DOWNLOAD_AUTHORIZED, -1, "\"one\", \"two?lines\", \"xxx");
-        assert_non_null(strstr(say->message, "xxx...\" and 2 more"));
+        assert_non_null(strstr(say->message, "xxx...\", \"four\", \"five\""));
+        assert_null(strstr(say->message, "more"));
+
+        /* Past what a message takes, they are counted. */
+        for (size_t i = 0; i < N_ELEMENTS(many); i++)
+                many[i] = "p1/Db/backup";
+        bench_begin(&b, NULL, 0);
+        begin_and_list(&b, &item, 1);
+        answer_grant(&b, many, N_ELEMENTS(many));
+        say = assert_says(&b, EVENT_DOWNLOAD_AUTHORIZED, -1, "\"p1/Db/backup\" and ");
+        for (const char *p = say->message; (p = strstr(p, "\"p1/Db/backup\"")); p++)
+                n_shown++;
+        assert_true(n_shown > 40);
+        assert_int_equal(sscanf(strstr(say->message, " and "), " and %zu more", &n_more), 1);
+        assert_int_equal(n_shown + n_more, N_ELEMENTS(many));
+        assert_string_equal(say->message + strlen(say->message) - 5, " more");
 
         bench_begin(&b, NULL, 0);
         begin_and_list(&b, &item, 1);

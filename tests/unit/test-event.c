@@ -47,6 +47,10 @@ static const struct {
         { "state-reset",           LOG_ERR,     "624bfe771c9d43e5902dc7b3bc2bcd10", false },
         { "state-failing",         LOG_ERR,     "7f5eda1622a64777aa8095b633c90dd5", true  },
         { "state-recovered",       LOG_NOTICE,  "5549c3b81b1c40e3bc977feee387ae32", false },
+        { "bus-joined",            LOG_INFO,    "00713f5451214b8bac21b6d799b74e63", false },
+        { "bus-lost",              LOG_INFO,    "c66ebd7eff474f47a9d05bdea7dc802a", false },
+        { "internal-error",        LOG_ERR,     "6ffa21077be640d2af17fd4db259bf23", false },
+        { "messages-lost",         LOG_WARNING, "ed65381f22484dc2b043e0d38d1268e3", false },
 };
 
 static void test_event_type_is_as_promised(void **state) {

@@ -130,6 +130,10 @@ static void test_iam_token_decode_failures(void **state) {
                   "token.project: found a number" },
                 { 201, "{\"token\":{\"expires_at\":\"2026-08-02T02:39:00Z\",\"user\":{\"domain\":{\"id\":7}}}}", "T",
                   FAILURE_UNREADABLE, "token.user.domain.id" },
+                { 201, "{\"token\":{\"expires_at\":\"2026-08-02T02:39:00Z\",\"project\":{\"id\":\"../x\"}}}", "T",
+                  FAILURE_UNREADABLE, "token.project.id: found another text, expected an id" },
+                { 201, "{\"token\":{\"expires_at\":\"2026-08-02T02:39:00Z\",\"user\":{\"domain\":{\"id\":\"a b\"}}}}", "T",
+                  FAILURE_UNREADABLE, "token.user.domain.id: found another text, expected an id" },
                 { 201, NULL, "T", FAILURE_UNREADABLE, "empty" },
                 { 204, TOKEN_REPLY, "T", FAILURE_UNREADABLE, "204" },
                 { 401,
@@ -190,6 +194,7 @@ static void test_iam_projects(void **state) {
         assert_int_equal(iam_projects_encode(ORIGIN, NULL, &q), -EINVAL);
 }
 
+#define ID_OF_60 "012345678901234567890123456789012345678901234567890123456789"
 #define PROJECT(id, name, enabled)                                                                                   \
         "{\"id\":\"" id "\",\"name\":\"" name "\",\"domain_id\":\"d-" id "\",\"enabled\":" enabled "}"
 
@@ -204,6 +209,13 @@ static void test_iam_projects_decode(void **state) {
                           "p2", "r", "false") "]}",
                   "p1", 0, NULL },
                 { "{\"projects\":[{\"id\":\"p1\",\"name\":\"r\"}]}", "p1", 0, NULL },
+                { "{\"projects\":[" PROJECT(ID_OF_60 "-_aZ", "r", "true") "]}", NULL, FAILURE_UNREADABLE,
+                  "projects[0].domain_id: found another text, expected an id" },
+                { "{\"projects\":[{\"name\":\"r\",\"id\":\"" ID_OF_60 "-_aZ\"}]}", ID_OF_60 "-_aZ", 0, NULL },
+                { "{\"projects\":[{\"name\":\"r\",\"id\":\"" ID_OF_60 "-_aZ0\"}]}", NULL, FAILURE_UNREADABLE,
+                  "projects[0].id: found another text, expected an id" },
+                { "{\"projects\":[{\"name\":\"r\",\"id\":\"../x\"}]}", NULL, FAILURE_UNREADABLE,
+                  "projects[0].id: found another text, expected an id of 1 to 64 letters, digits, - and _" },
                 { "{\"projects\":[]}", NULL, FAILURE_NOT_FOUND, "no project named r" },
                 { "{\"projects\":[" PROJECT("p0", "R", "true") "]}", NULL, FAILURE_NOT_FOUND, "no project named r" },
                 { "{\"projects\":[" PROJECT("p0", "r", "false") "]}", NULL, FAILURE_NOT_FOUND,

@@ -405,6 +405,40 @@ static void test_ten_thousand_files(void **state) {
 
 /* --- holdfast.yaml ---------------------------------------------------------------------------------------------- */
 
+/* With other settings each of these could be good, or is wrong with any. */
+static void test_policies_check_alone(void **state) {
+        static const struct {
+                const char *text, *key; /* key NULL: nothing is known to be wrong */
+        } cases[] = {
+                { "", NULL },
+                { "lock: {retention_days: 4000}\n", NULL },
+                { "lock: {retention_days: 4000, max_retention_days: 5000}\n", NULL },
+                { "lock: {retention_days: 5}\n", NULL },
+                { "lock: {retention_days: 30, renew_before: 1h}\n", NULL },
+                { "lock: {retention_days: 30, poll: 20d}\n", NULL },
+                { "lock: {retention_days: 5, renew_before: 6d}\n", "lock.renew_before" },
+                { "lock: {retention_days: 30, renew_before: 1h, poll: 1h}\n", "lock.renew_before" },
+                { "lock: {retention_days: 30, max_retention_days: 29}\n", "lock.max_retention_days" },
+                { "lock: {retention_days: 0}\n", "lock.retention_days" },
+                { "enc: {}\n", "enc" },
+        };
+        Folder *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                _cleanup_(diagnostics_done) Diagnostics diags = {};
+                char text[512];
+
+                print_message("%s\n", cases[i].text);
+                (void) snprintf(text, sizeof(text), "service: taurusdb\ninstance_id: 7033e7c3cf93438797d44ad7ae0a7d95in07\n"
+                                "encryption: {expect: on}\n%s", cases[i].text);
+                write_file(f, "orders.yaml", text);
+                assert_int_equal(policies_check_alone(f->path, &diags), 0);
+                assert_int_equal(diags.n_items, cases[i].key != NULL);
+                if (cases[i].key)
+                        assert_string_equal(diags.items[0].key, cases[i].key);
+        }
+}
+
 static void test_settings_file(void **state) {
         Folder *f = *state;
         Settings *s = NULL;
@@ -451,6 +485,7 @@ int main(void) {
                 TEST(test_reload_withdraws_claims),
                 TEST(test_unchanged_reload_is_equal),
                 TEST(test_ten_thousand_files),
+                TEST(test_policies_check_alone),
                 TEST(test_settings_file),
         };
 
