@@ -143,6 +143,7 @@ static int reload_end(Manager *m, Reload *l, int result) {
                 return r;
         }
 
+        l->loader = policy_loader_free(l->loader);      /* its tables, before as much is wanted for the controls */
         r = engine_configure(m->engine, l->settings, policies);
         if (r < 0) {
                 manager_say(m, EVENT_POLICY_REJECTED, "the policies cannot be put in force: %s", strerror(-r));

@@ -414,7 +414,7 @@ static void settle_items(Engine *e) {
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
         _cleanup_(freep) Place *places = NULL;
         Load *old, *load;
-        size_t n_controls = 0;
+        size_t n_controls = 0, n_items;
 
         assert(e);
         assert(settings || e->load);
@@ -424,14 +424,15 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
                 for (Control c = 0; c < CONTROL__MAX; c++)
                         n_controls += instance_has(policies->instances[i], c);
 
-        if (heap_reserve(&e->due, n_controls + e->n_items) < 0 || heap_reserve(&e->renewals, n_controls + e->n_items) < 0 ||
-            order_reserve(&e->order, n_controls) < 0)
-                return -ENOMEM;
-
         if (places_prepare(e, settings ? settings : engine_settings(e), policies, n_controls, &places) < 0)
                 return -ENOMEM;
-        load = load_new(settings, policies, e->load);
-        if (!load) {
+
+        /* Those that leave are there until all have come. */
+        n_items = e->n_items;
+        for (size_t i = 0; i < n_controls; i++)
+                n_items += places[i].kind != PLACE_KEPT;
+        if (heap_reserve(&e->due, n_items) < 0 || heap_reserve(&e->renewals, n_items) < 0 || order_reserve(&e->order, n_controls) < 0 ||
+            !(load = load_new(settings, policies, e->load))) {
                 places_undo(e, places, n_controls);
                 return -ENOMEM;
         }

@@ -555,6 +555,7 @@ def test_over_the_bus(ctl, holdfast, cloud, bus):
     assert ctl.bus("--json", "status").exits(2).json["daemon"]["settings_rejected"] is True
     assert ctl.bus("--json", "status").exits(2).json["daemon"]["asked"] is True
 
+    daemon.drain()      # it waits for its service manager to read
     holdfast.write()
     (holdfast.instances / "broken.yaml").unlink()
     ctl.bus("reload").exits(0)
@@ -567,7 +568,7 @@ def test_over_the_bus(ctl, holdfast, cloud, bus):
     holdfast.instances.unlink()
     (holdfast.folder / "elsewhere").rename(holdfast.instances)
     ctl.bus("reload").exits(0)
-    assert "could not be read" not in ctl.bus("status").stdout
+    assert "The policies could not be read" not in ctl.bus("status").stdout
     assert daemon.stop() == 0
     ctl.bus("reload").exits(69).complains("holdfastd is not running")
 
