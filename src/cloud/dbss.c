@@ -159,6 +159,18 @@ static int read_latest(const JsonAt *at, ScheduleFacts *ret) {
         return 1;
 }
 
+/* Is it this answer, with nothing set? */
+static bool names_a_template(const JsonAt *at) {
+        static const char *const names[] = { "bucket_name", "bucket_root_path", "cycle", "latest_backup_time", "status", "trigger_time",
+                                             "triggered" };
+
+        for (size_t i = 0; i < N_ELEMENTS(names); i++)
+                if (json_object_object_get_ex(at->object, names[i], NULL))
+                        return true;
+
+        return false;
+}
+
 static int decode_template(const HttpReply *p, ScheduleFacts *ret, Failure *failure) {
         _cleanup_(json_putp) json_object *o = NULL;
         bool has_status, has_cycle;
@@ -189,6 +201,9 @@ static int decode_template(const HttpReply *p, ScheduleFacts *ret, Failure *fail
                           ret->has_latest;
         if (ret->configured && !has_status)
                 return json_missing(&root, "status", "0 or 1 beside the other members");
+        /* All may be absent (API Reference, Querying the Automatic Backup Template); but what is made of other things is another answer. */
+        if (!names_a_template(&root) && !json_is_blank(&root))
+                return json_missing(&root, "status", "0 or 1 where there is anything at all");
         return 1;
 }
 

@@ -246,6 +246,16 @@ static json_object *member(const JsonAt *at, const char *name) {
         return json_object_object_get(at->object, name);
 }
 
+bool json_is_blank(const JsonAt *at) {
+        assert(at);
+
+        json_object_object_foreach(at->object, name, value)
+                if (name && value)
+                        return false;
+
+        return true;
+}
+
 int json_read_text(const JsonAt *at, const char *name, const char *expected, const char **ret) {
         json_object *o = member(at, name);
         const char *s;

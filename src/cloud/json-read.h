@@ -68,6 +68,8 @@ int json_read_text(const JsonAt *at, const char *name, const char *expected, con
 /* A number, or a text that holds one; "7.0" is 7, 7.5 is refused. */
 int json_read_integer(const JsonAt *at, const char *name, const char *expected, int64_t min, int64_t max,
                       int64_t *ret);
+/* Nothing in it, but for nulls? */
+bool json_is_blank(const JsonAt *at);
 int json_read_bool(const JsonAt *at, const char *name, bool *ret);
 int json_read_object(const JsonAt *at, const char *name, JsonAt *ret);
 int json_read_list(const JsonAt *at, const char *name, json_object **ret);      /* borrowed */

@@ -12,6 +12,7 @@
 #define SECONDS_PER_DAY INT64_C(86400)
 #define MILLISECONDS_PER_DAY INT64_C(86400000)
 
+#define INFO "backup_vaultlock_info"
 #define START "lock_start_time"
 #define END "lock_end_time"
 #define EXPECTED_TIMESTAMP "a timestamp"
@@ -102,9 +103,10 @@ static int decode_held(const JsonAt *at, const RawLock *raw, LockFacts *ret) {
 }
 
 static int decode_none(const JsonAt *at, const RawLock *raw, usec_t now_usec, LockFacts *ret) {
+        usec_t end_usec = raw_to_usec(raw->end, unit_by_size(raw->end));
         LockFacts none = { .presence = LOCK_NONE, .raw_start = raw->start, .raw_end = raw->end };
 
-        if (raw->has_policy && raw_to_usec(raw->end, unit_by_size(raw->end)) > now_usec)
+        if (raw->has_policy && end_usec > now_usec)
                 return json_complain(at, "lock_policy", "false, though " END " lies ahead",
                                      "true, or a time that has passed");
 
@@ -119,6 +121,7 @@ static int decode_none(const JsonAt *at, const RawLock *raw, usec_t now_usec, Lo
         }
 
         none.explicit_none = raw->has_policy;
+        none.ended_usec = end_usec >= TIME_MIN_USEC ? end_usec : 0;
         *ret = none;
         return 1;
 }
@@ -133,10 +136,13 @@ int vault_lock_decode(const HttpReply *p, usec_t now_usec, LockFacts *ret, Failu
         if (r < 0)
                 return r;
 
-        r = json_read_object(&root, "backup_vaultlock_info", &info);
+        r = json_read_object(&root, INFO, &info);
         if (r < 0)
                 return r;
         if (r == 0) {
+                /* A cloud that has nothing to say of a lock may leave it out; one that says something else instead is not understood. */
+                if (!json_object_object_get_ex(root.object, INFO, NULL) && !json_is_blank(&root))
+                        return json_missing(&root, INFO, "it, where there is anything beside it");
                 *ret = (LockFacts) { .presence = LOCK_NONE };
                 return 1;
         }

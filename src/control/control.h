@@ -76,7 +76,7 @@ typedef struct Saying {
         char error_code[64];
 } Saying;
 
-#define SAYINGS_MAX 4
+#define SAYINGS_MAX 5
 
 typedef struct Freeze {
         bool freeze;            /* stop all lock writes to this endpoint */
@@ -99,6 +99,7 @@ typedef struct Decision {
         unsigned learned_readings;      /* lock: set of readings that the endpoint has now shown; 0: nothing new */
         Freeze freeze;
         GrantRecord grant;      /* together with the answer that is being handled */
+        unsigned held;          /* set of SaidId: what was said of these still holds, and nothing new is known of it */
         size_t n_sayings;
         usec_t change_at_usec;  /* DONE: wall clock at which the verdict can change by itself, or the control will act, if the cloud
                                  * stays as it is; 0: now or at any time; USEC_INFINITY: never */

@@ -20,6 +20,9 @@
 /* For how long a request that seemed void may still take effect and be recognised as ours. Picked. */
 #define LOCK_LATE_USEC (7 * USEC_PER_DAY)
 
+/* Where no lock runs there is no quarter of what remains to wait for. Picked. */
+#define LOCK_REST_USEC USEC_PER_HOUR
+
 bool lock_intent_outstanding(const LockIntent *i) {
         assert(i);
         return i->outcome == INTENT_OPEN || i->outcome == INTENT_ACCEPTED || i->outcome == INTENT_LOST;
@@ -64,27 +67,62 @@ static unsigned intent_matches(const LockIntent *i, usec_t end_usec, bool *ret_e
         return exact ? exact | rounded : loose;
 }
 
-bool lock_strike(LockMemory *m, const LockIntent *i, unsigned certain) {
+bool lock_strike(LockMemory *m, const LockIntent *i) {
         LockTimes t = intent_times(i);
-        unsigned fair = 0, struck;
+        unsigned fair = i->action == LOCK_ENABLE ? READINGS_ALL : 0, struck;
 
         assert(m);
         assert(i);
-
-        if (i->action == LOCK_ENABLE)
-                return false;
 
         for (Reading r = 0; r < READING__MAX; r++)
                 if (lock_predictable(r, &t) && lock_predict(r, &t, i->days) > i->end_before_usec + LOCK_SAME_USEC)
                         fair |= 1u << r;
 
-        /* Proved by an effect, a reading is not disproved by the lack of one: the next larger request could pass the cap. */
-        if (certain)
-                return (fair & certain) == 0;
-
         struck = m->struck;
         m->struck |= fair;
         return m->struck != struck;
+}
+
+/* How long after it was sent a request without effect keeps the next climb waiting. */
+static usec_t intent_rest_usec(const LockIntent *i, usec_t settle_usec) {
+        usec_t left = usec_sub(i->end_before_usec, i->sent_at_usec);
+
+        return MAX(settle_usec, left > 0 ? left / 4 : LOCK_REST_USEC);
+}
+
+/* Has the lock been seen to end later than before the request? */
+static bool changed_since(const LockMemory *m, const LockIntent *i) {
+        return m->seen && m->end_usec > MAX(i->end_before_usec, i->sent_at_usec) + LOCK_SAME_USEC;
+}
+
+void lock_rest(const LockMemory *m, usec_t now_usec, usec_t settle_usec, LockRest *ret) {
+        LockRest rest = {};
+
+        assert(m);
+        assert(ret);
+
+        for (size_t k = 0; k < m->n_intents; k++) {
+                const LockIntent *i = &m->intents[k];
+                usec_t rest_usec = intent_rest_usec(i, settle_usec);
+
+                if (i->outcome != INTENT_VOID || changed_since(m, i) || usec_diff(now_usec, i->sent_at_usec) >= rest_usec)
+                        continue;
+                rest.until_usec = MAX(rest.until_usec, usec_add(i->sent_at_usec, rest_usec));
+                rest.n_unshown[i->action]++;
+        }
+
+        *ret = rest;
+}
+
+static size_t least_needed(const LockMemory *m) {
+        for (size_t k = 0; k < m->n_intents; k++)
+                if (m->intents[k].outcome == INTENT_REFUSED || m->intents[k].outcome == INTENT_CONFIRMED)
+                        return k;
+        for (size_t k = 0; k < m->n_intents; k++)
+                if (!lock_intent_outstanding(&m->intents[k]))
+                        return k;
+
+        return 0;
 }
 
 LockIntent *lock_remember(LockMemory *m, const LockIntent *i) {
@@ -92,13 +130,7 @@ LockIntent *lock_remember(LockMemory *m, const LockIntent *i) {
         assert(i);
 
         if (m->n_intents >= LOCK_INTENTS_MAX) {
-                size_t drop = 0;
-
-                for (size_t k = 0; k < m->n_intents; k++)
-                        if (!lock_intent_outstanding(&m->intents[k])) {
-                                drop = k;
-                                break;
-                        }
+                size_t drop = least_needed(m);
 
                 memmove(m->intents + drop, m->intents + drop + 1, (m->n_intents - drop - 1) * sizeof(*m->intents));
                 m->n_intents--;
@@ -115,20 +147,24 @@ void lock_take_back(LockMemory *m) {
         m->n_intents--;
 }
 
-void lock_forget_old(LockMemory *m, usec_t now_usec) {
+static usec_t intent_kept_usec(const LockIntent *i, usec_t settle_usec) {
+        return MAX(LOCK_LATE_USEC, intent_rest_usec(i, settle_usec));
+}
+
+void lock_forget_old(LockMemory *m, usec_t now_usec, usec_t settle_usec) {
         size_t kept = 0;
 
         assert(m);
 
         for (size_t k = 0; k < m->n_intents; k++)
                 if (lock_intent_outstanding(&m->intents[k]) ||
-                    usec_diff(now_usec, m->intents[k].sent_at_usec) < LOCK_LATE_USEC)
+                    usec_diff(now_usec, m->intents[k].sent_at_usec) < intent_kept_usec(&m->intents[k], settle_usec))
                         m->intents[kept++] = m->intents[k];
 
         m->n_intents = kept;
 }
 
-usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec) {
+usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec, usec_t settle_usec) {
         usec_t left = USEC_INFINITY;
 
         assert(m);
@@ -136,7 +172,7 @@ usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec) {
         for (size_t k = 0; k < m->n_intents; k++) {
                 if (lock_intent_outstanding(&m->intents[k]))
                         return 0;
-                left = MIN(left, usec_sub(LOCK_LATE_USEC, usec_diff(now_usec, m->intents[k].sent_at_usec)));
+                left = MIN(left, usec_sub(intent_kept_usec(&m->intents[k], settle_usec), usec_diff(now_usec, m->intents[k].sent_at_usec)));
         }
 
         return left;
@@ -227,7 +263,7 @@ static void judge_longer(LockMemory *m, const LockFacts *f, bool fresh, LockRuli
 
 /* The lock reads as before, and a request is outstanding. */
 static void judge_unchanged(LockMemory *m, LockIntent *i, const LockFacts *f, usec_t now_usec, usec_t settle_usec,
-                            unsigned certain, LockRuling *ret) {
+                            LockRuling *ret) {
         usec_t wait = settle_usec;
 
         ret->intent = i;
@@ -247,14 +283,13 @@ static void judge_unchanged(LockMemory *m, LockIntent *i, const LockFacts *f, us
 
         /* Only an accepted request without effect says something about the reading; a lost one may never have arrived. */
         if (i->outcome == INTENT_ACCEPTED)
-                ret->baffling = !lock_strike(m, i, certain);
+                (void) lock_strike(m, i);
 
         ret->judgement = LOCK_JUDGED_VOID;
         conclude_all(m, INTENT_VOID);
 }
 
-void lock_judge(LockMemory *m, const LockFacts *f, usec_t now_usec, usec_t settle_usec, bool fresh, unsigned certain,
-                LockRuling *ret) {
+void lock_judge(LockMemory *m, const LockFacts *f, usec_t now_usec, usec_t settle_usec, bool fresh, LockRuling *ret) {
         usec_t known_end, read_end;
         LockIntent *newest;
 
@@ -277,5 +312,5 @@ void lock_judge(LockMemory *m, const LockFacts *f, usec_t now_usec, usec_t settl
         if (read_end > known_end + LOCK_SAME_USEC && m->n_intents > 0)
                 judge_longer(m, f, fresh, ret);
         else if (newest)
-                judge_unchanged(m, newest, f, now_usec, settle_usec, certain, ret);
+                judge_unchanged(m, newest, f, now_usec, settle_usec, ret);
 }

@@ -25,7 +25,6 @@ typedef struct LockRuling {
         unsigned matched;               /* CONFIRMED, extend: readings that explain the new end */
         bool short_of_target;           /* CONFIRMED: another reading than the one it was reckoned for holds, and it fell short */
         usec_t settled_at_usec;         /* PENDING: the cloud's clock */
-        bool baffling;                  /* VOID: nothing explains it, and no other request is worth trying */
         const LockIntent *intent;       /* the request concerned; belongs to the memory */
 } LockRuling;
 
@@ -39,21 +38,30 @@ bool lock_intent_outstanding(const LockIntent *i);
  * @now_usec:   the cloud's clock
  * @settle_usec: how long an accepted request may stay without effect
  * @fresh:      the read follows our own write within this look: a change must be ours
- * @certain:    set of the one reading that an effect has shown to hold here: the lack of one does not disprove it; 0: none
  */
-void lock_judge(LockMemory *m, const LockFacts *f, usec_t now_usec, usec_t settle_usec, bool fresh, unsigned certain,
-                LockRuling *ret);
+void lock_judge(LockMemory *m, const LockFacts *f, usec_t now_usec, usec_t settle_usec, bool fresh, LockRuling *ret);
 
-/* The request had no effect: strikes out the readings under which it should have had one, but never the @certain one. Returns false if nothing
- * was learned by it: the same request would be the next one. */
-bool lock_strike(LockMemory *m, const LockIntent *i, unsigned certain);
+/* The request had no effect: strikes out, for this climb, the readings under which it should have had one. Enabling goes by none: all of them.
+ * Returns false if that leaves what was left before: the same request would be the next one. */
+bool lock_strike(LockMemory *m, const LockIntent *i);
 
-/* Appends an intent, making room by dropping the oldest concluded one. Returns it. */
+/*
+ * A request that was accepted, or lost, and shows no effect may still come. After a climb with such requests the next one waits: it would begin
+ * with the same request again, which comes on top where periods are added.
+ */
+typedef struct LockRest {
+        unsigned n_unshown[LOCK_ACTION__MAX];   /* such requests, of late */
+        usec_t until_usec;      /* what was tried is not tried again before this; the cloud's clock; 0: there is no such request */
+} LockRest;
+
+void lock_rest(const LockMemory *m, usec_t now_usec, usec_t settle_usec, LockRest *ret);
+
+/* Appends an intent, making room by dropping the oldest one that can't come any more, else the oldest concluded one. Returns it. */
 LockIntent *lock_remember(LockMemory *m, const LockIntent *i);
 
 /* Drops concluded intents that can no longer take effect, and takes back the last one (never sent, or refused without a reason of
  * its own). */
-void lock_forget_old(LockMemory *m, usec_t now_usec);
+void lock_forget_old(LockMemory *m, usec_t now_usec, usec_t settle_usec);
 /* For how long a look at an unchanged lock leaves memory as it is; USEC_INFINITY: for good. */
-usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec);
+usec_t lock_memory_left_usec(const LockMemory *m, usec_t now_usec, usec_t settle_usec);
 void lock_take_back(LockMemory *m);

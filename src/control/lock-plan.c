@@ -42,19 +42,22 @@ usec_t lock_predict(Reading reading, const LockTimes *t, int64_t days) {
         return MAX(usec_add(reading_base(reading, t), days_to_usec(days)), t->end_usec);
 }
 
-/* Would no possible reading carry the lock past the cap? This request can't be taken back. */
-static bool within_cap(const LockPlanInput *in, int64_t days, usec_t cap_usec) {
-        for (Reading r = 0; r < READING__MAX; r++)
-                if ((in->possible & (1u << r)) && lock_predict(r, &in->times, days) > cap_usec)
-                        return false;
+/* The most days that no possible reading carries past the cap. The request can't be taken back. */
+static int64_t most_days(const LockPlanInput *in, usec_t cap_usec) {
+        int64_t days = MIN(in->limit_days, (int64_t) LOCK_DAYS_MAX);
 
-        return true;
+        for (Reading r = 0; r < READING__MAX; r++)
+                if (in->possible & (1u << r))
+                        days = MIN(days, (int64_t) (usec_sub(cap_usec, reading_base(r, &in->times)) / USEC_PER_DAY));
+
+        return days;
 }
 
 /* The request for one candidate reading. Returns why there is none, or SEND with @ret_days set. */
 static LockPlanResult plan_for(const LockPlanInput *in, Reading reading, usec_t cap_usec, int64_t *ret_days) {
         usec_t target_usec, base_usec;
-        int64_t days;
+        LockPlanResult obstacle = LOCK_PLAN_CAP;
+        int64_t days, most;
 
         if (!lock_predictable(reading, &in->times))
                 return LOCK_PLAN_BLIND;
@@ -66,8 +69,15 @@ static LockPlanResult plan_for(const LockPlanInput *in, Reading reading, usec_t 
 
         days = days_up(target_usec - base_usec);
         if (days > in->limit_days || days > LOCK_DAYS_MAX)
-                return LOCK_PLAN_LIMIT;
-        if (lock_predict(reading, &in->times, days) <= in->times.end_usec || !within_cap(in, days, cap_usec))
+                obstacle = LOCK_PLAN_LIMIT;
+
+        most = most_days(in, cap_usec);
+        if (days > most) {
+                if (in->useful_usec == 0 || lock_predict(reading, &in->times, most) <= in->useful_usec)
+                        return obstacle;
+                days = most;
+        }
+        if (lock_predict(reading, &in->times, days) <= in->times.end_usec)
                 return LOCK_PLAN_CAP;
 
         *ret_days = days;
@@ -85,6 +95,7 @@ void lock_plan_extension(const LockPlanInput *in, LockPlan *ret) {
 
         for (Reading r = 0; r < READING__MAX; r++) {
                 LockPlanResult result;
+                usec_t expected_usec;
                 int64_t days = 0;
 
                 if (!(in->readings & (1u << r)))
@@ -97,13 +108,15 @@ void lock_plan_extension(const LockPlanInput *in, LockPlan *ret) {
                         continue;
                 }
 
-                if (plan.result == LOCK_PLAN_SEND && plan.days <= days)
+                /* Of two that ask for the same, the one that hopes for more: should the other hold, the read-back tells that it fell short. */
+                expected_usec = lock_predict(r, &in->times, days);
+                if (plan.result == LOCK_PLAN_SEND && (plan.days < days || (plan.days == days && plan.expected_end_usec >= expected_usec)))
                         continue;
 
                 plan.result = LOCK_PLAN_SEND;
                 plan.reading = r;
                 plan.days = days;
-                plan.expected_end_usec = lock_predict(r, &in->times, days);
+                plan.expected_end_usec = expected_usec;
         }
 
         *ret = plan;

@@ -50,6 +50,7 @@ typedef struct LockPlanInput {
         int64_t retention_days;         /* target: now + this */
         int64_t max_retention_days;     /* cap: now + this */
         int64_t limit_days;             /* no period beyond this, whatever the cap says */
+        usec_t useful_usec;             /* where the target can't be reached, an end beyond this will do; 0: nothing short of it */
 } LockPlanInput;
 
 typedef struct LockPlan {
@@ -60,5 +61,9 @@ typedef struct LockPlan {
         usec_t cap_usec;
 } LockPlan;
 
-/* Chooses the request with the fewest days. */
+/*
+ * Chooses the request with the fewest days. Days are whole: with a cap that has not one to spare, those that reach the target may pass it. Then
+ * the most that stays within does, if it is of use: under the reading that it is reckoned for, and under no other, so that the next one is
+ * due only once that has been used up.
+ */
 void lock_plan_extension(const LockPlanInput *in, LockPlan *ret);

@@ -13,10 +13,22 @@ static uint32_t digest_usec(usec_t usec) {
         return digest_text(rfc3339_format(usec, text));
 }
 
+/* When the lock that there was has ended; 0: none is known of. */
+static usec_t ended_usec(const LockView *v) {
+        if (v->end_usec > 0)
+                return v->end_usec;
+        if (v->facts && v->facts->ended_usec > 0)
+                return v->facts->ended_usec;
+        return v->memory->seen ? v->memory->end_usec : 0;
+}
+
 void lock_say_lapsed(const LockView *v, Decision *d) {
         char end[TIME_TEXT_MAX];
-        usec_t ended = v->end_usec > 0 ? v->end_usec : v->memory->end_usec;
+        usec_t ended = ended_usec(v);
         Saying *say;
+
+        if (v->running || ended == 0 || ended > v->now_usec)
+                return;
 
         say = decision_say(d, EVENT_LOCK_LAPSED, SAID_LOCK_LAPSED, digest_usec(ended),
                            "the compliance lock ended at %s: its backups can be deleted by whoever may", rfc3339_format(ended, end));
@@ -75,6 +87,16 @@ void lock_say_frozen(const Situation *s, Decision *d) {
                             s->endpoint->frozen_why);
 }
 
+/* Said with each extension that shows it: it is reckoned by what the policy states all the same, and falls short. */
+void lock_say_misstated(const LockView *v, unsigned shown, Decision *d) {
+        char as[READINGS_TEXT_MAX];
+
+        (void) decision_say(d, EVENT_LOCK_REFUSED, -1, 0,
+                            "the compliance lock was extended otherwise than the policy states (lock.extension: %s): the cloud counts %s; "
+                            "state that, or auto",
+                            extension_to_string(v->policy->extension), readings_to_text(shown, as));
+}
+
 /* --- Verdicts ----------------------------------------------------------------------------------------------------- */
 
 /* When to look again at a lock that is long enough: at the poll, or when it falls below renew_before. */
@@ -91,7 +113,7 @@ void lock_quiet(const Situation *s, const LockView *v, Decision *d, usec_t quiet
         if (!v->clock_agreed || left == 0)
                 return;
 
-        decision_quiet(d, s, MIN(MIN(quiet_usec, left), lock_memory_left_usec(v->memory, v->now_usec)));
+        decision_quiet(d, s, MIN(MIN(quiet_usec, left), lock_memory_left_usec(v->memory, v->now_usec, v->policy->settle_usec)));
 }
 
 /* What was found comes before what keeps it from being mended: the one is the verdict, the other explains why it lasts. No durations: the
@@ -100,8 +122,7 @@ void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const 
         char end[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
         usec_t wait = MIN(wait_usec, v->policy->poll_usec);
 
-        if (!v->running && v->memory->seen && v->memory->end_usec > 0)
-                lock_say_lapsed(v, d);
+        lock_say_lapsed(v, d);
         lock_say_expiring(v, d, why);
 
         if (!v->running)
@@ -112,6 +133,13 @@ void lock_done_violated(const LockView *v, Decision *d, usec_t wait_usec, const 
                               rfc3339_format(v->end_usec, end), duration_format_human(v->policy->renew_before_usec, wanted), why);
         else
                 decision_done(d, VERDICT_VIOLATED, wait, "%s", why);
+}
+
+/* Whether what failed before still does is not known yet: it is neither said again nor forgotten. */
+void lock_done_waiting(const LockView *v, Decision *d, usec_t wait_usec, const char *why) {
+        lock_done_violated(v, d, wait_usec, why);
+        d->waiting = true;
+        d->held = (1u << SAID_REMEDIATION_FAILED) | (1u << SAID_LOCK_REFUSED);
 }
 
 void lock_done_refused(const Situation *s, const LockView *v, Decision *d, const char *why) {

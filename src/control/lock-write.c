@@ -29,6 +29,10 @@ static unsigned learned_readings(const Situation *s, const Decision *d) {
         return d->learned_readings ? d->learned_readings : s->endpoint->readings;
 }
 
+static bool is_one(unsigned readings) {
+        return readings && (readings & (readings - 1)) == 0;
+}
+
 static void ask_write(const Situation *s, const LockView *v, LockAction action, int64_t days, usec_t expected_end_usec,
                       unsigned readings, Decision *d) {
         LockIntent intent = {
@@ -44,6 +48,7 @@ static void ask_write(const Situation *s, const LockView *v, LockAction action, 
                 .readings = readings,
         };
 
+        lock_say_lapsed(v, d);
         (void) lock_remember(v->memory, &intent);
         if (action == LOCK_ENABLE)
                 v->memory->enabled_at_usec = v->now_usec;
@@ -55,9 +60,35 @@ static void ask_write(const Situation *s, const LockView *v, LockAction action, 
         s->look->n_writes++;
 }
 
+/* Of a climb, so many requests may show nothing: each reading has its own, and one that was lost is made once more. After that the next climb
+ * is waited for. */
+static bool climb_is_over(const Situation *s, const LockView *v, LockAction action, const Decision *d) {
+        static const unsigned most[LOCK_ACTION__MAX] = { [LOCK_ENABLE] = 2, [LOCK_EXTEND] = READING__MAX };
+        LockRest rest;
+
+        lock_rest(v->memory, v->now_usec, v->policy->settle_usec, &rest);
+        return lock_candidate_readings(s, d) == 0 || rest.n_unshown[action] >= most[action];
+}
+
+void lock_begin_climb(const Situation *s, const LockView *v, Decision *d) {
+        LockRest rest;
+
+        lock_rest(v->memory, v->now_usec, v->policy->settle_usec, &rest);
+        if (lock_candidate_readings(s, d) != 0 || rest.until_usec > v->now_usec)
+                return;
+
+        v->memory->struck = 0;
+        d->state_changed = true;
+}
+
 static void plan_enable(const Situation *s, const LockView *v, Decision *d) {
         const LockPolicy *p = v->policy;
         char why[DESCRIBE_MAX];
+
+        if (climb_is_over(s, v, LOCK_ENABLE, d)) {
+                lock_done_exhausted(s, v, d);
+                return;
+        }
 
         if (p->retention_days > s->limit_retention_days || p->retention_days > p->max_retention_days) {
                 (void) snprintf(why, sizeof(why), "%lld days are more than the cap of %lld days allows", (long long) p->retention_days,
@@ -76,26 +107,39 @@ static void plan_enable(const Situation *s, const LockView *v, Decision *d) {
                   usec_add(v->now_usec, (usec_t) p->retention_days * USEC_PER_DAY), READINGS_ALL, d);
 }
 
-/* Every reading was tried, and nothing helped. */
+/* Every reading was tried, and nothing helped: said once, though it is found at each poll until the next climb. */
+static void done_resting(const LockView *v, Decision *d, usec_t until_usec) {
+        char until[TIME_TEXT_MAX], why[160];
+
+        (void) snprintf(why, sizeof(why), "what was asked for shows no effect, which may still come: nothing is asked for again before %s",
+                        rfc3339_format(until_usec, until));
+        (void) decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, 1, "the compliance lock could not be %s: %s",
+                            v->running ? "extended" : "enabled", why);
+        lock_done_violated(v, d, v->policy->poll_usec, why);
+}
+
 void lock_done_exhausted(const Situation *s, const LockView *v, Decision *d) {
-        static const char why[] = "the cloud lets the lock's end as it is, whatever is asked for";
+        static const char hint[] = "; holdfastctl thaw, with this endpoint, makes holdfast forget how it counted so far";
         const Failure *f = &s->look->write_failure;
+        const char *what = f->message[0] ? f->message : "the cloud lets the lock's end as it is, whatever is asked for";
+        LockRest rest;
         Saying *say;
 
-        say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_text(f->code),
-                           "the compliance lock could not be %s: %s%s%s", v->running ? "extended" : "enabled",
-                           f->message[0] ? f->message : why, f->code[0] ? ", " : "", f->code);
-        saying_set_failure(say, f);
+        lock_rest(v->memory, v->now_usec, v->policy->settle_usec, &rest);
+        if (rest.until_usec > v->now_usec) {
+                done_resting(v, d, rest.until_usec);
+                return;
+        }
 
-        v->memory->struck = 0;  /* the next poll begins a new climb */
-        d->state_changed = true;
-        lock_done_violated(v, d, v->policy->poll_usec, f->message[0] ? f->message : why);
+        say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_text(f->code),
+                           "the compliance lock could not be %s: %s%s%s%s", v->running ? "extended" : "enabled", what,
+                           f->code[0] ? ", " : "", f->code, v->running && lock_certain_reading(s) ? hint : "");
+        saying_set_failure(say, f);
+        lock_done_violated(v, d, v->policy->poll_usec, what);
 }
 
 unsigned lock_certain_reading(const Situation *s) {
-        unsigned readings = s->endpoint->readings;
-
-        return readings && (readings & (readings - 1)) == 0 ? readings : 0;
+        return is_one(s->endpoint->readings) ? s->endpoint->readings : 0;
 }
 
 /* Readings to reckon a request for: as the policy states, as was learned, else all, less those that this climb has disproved. */
@@ -107,9 +151,9 @@ unsigned lock_candidate_readings(const Situation *s, const Decision *d) {
 }
 
 /* Asks for the extension, if there is one that may be sent. */
-LockPlanResult lock_try_extend(const Situation *s, const LockView *v, Decision *d) {
+LockPlanResult lock_try_extend(const Situation *s, const LockView *v, usec_t useful_usec, Decision *d) {
         const LockPolicy *p = v->policy;
-        unsigned candidates = lock_candidate_readings(s, d);
+        unsigned candidates = lock_candidate_readings(s, d), learned = learned_readings(s, d);
         LockPlanInput in = {
                 .times = {
                         .start_usec = v->facts ? v->facts->start_usec : v->memory->start_usec,
@@ -117,13 +161,15 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, Decision *
                         .now_usec = v->now_usec,
                 },
                 .readings = candidates,
-                /* What was proved holds, whatever the policy states; but where effects have left several, one may have been disproved since. */
-                .possible = candidates | (learned_readings(s, d) & ~s->state->lock.struck),
+                /* What was proved holds, whatever the policy states, and for whatever lack of an effect in this climb; but where effects have
+                 * left several, one may have been disproved since. */
+                .possible = candidates | (is_one(learned) ? learned : learned & ~s->state->lock.struck),
                 .retention_days = p->retention_days,
                 .max_retention_days = MIN(p->max_retention_days, s->limit_retention_days),
                 /* Counted from the start, the days of an old lock grow past any limit, though little of it remains: that is fine where the
                  * reading is certain, and only there. The end is limited in any case. */
                 .limit_days = lock_stated_reading(p->extension) || lock_certain_reading(s) ? LOCK_DAYS_MAX : s->limit_retention_days,
+                .useful_usec = useful_usec,
         };
         LockPlan plan;
 
@@ -135,17 +181,25 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, Decision *
 }
 
 static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
-        char why[256];
+        unsigned stated = lock_stated_reading(v->policy->extension), learned = learned_readings(s, d);
+        char why[320], as[READINGS_TEXT_MAX];
 
-        if (lock_candidate_readings(s, d) == 0) {
+        if (climb_is_over(s, v, LOCK_EXTEND, d)) {
                 lock_done_exhausted(s, v, d);
                 return;
         }
 
-        switch (lock_try_extend(s, v, d)) {
+        switch (lock_try_extend(s, v, usec_add(v->now_usec, v->policy->renew_before_usec), d)) {
         case LOCK_PLAN_SEND:
                 return;
         case LOCK_PLAN_CAP:
+                if (stated && learned && !(stated & learned)) {
+                        (void) snprintf(why, sizeof(why),
+                                        "what the policy states (lock.extension: %s) is not how the cloud has counted (%s), and by that it could be "
+                                        "carried past the cap; if the cloud counts otherwise now, say: holdfastctl thaw, with this endpoint",
+                                        extension_to_string(v->policy->extension), readings_to_text(learned, as));
+                        break;
+                }
                 (void) snprintf(why, sizeof(why), "any request that helps could carry it past the cap of %lld days from now",
                                 (long long) MIN(v->policy->max_retention_days, s->limit_retention_days));
                 break;
@@ -165,6 +219,8 @@ static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
 /* The lock needs a write: may one be made, and which? */
 void lock_plan_write(const Situation *s, const LockView *v, Decision *d) {
         lock_say_drift(s, v, d);
+        if (s->look->n_writes == 0)
+                lock_begin_climb(s, v, d);
 
         if (!s->enforce) {
                 lock_done_violated(v, d, v->policy->poll_usec, "observe mode: nothing is changed");
@@ -178,15 +234,14 @@ void lock_plan_write(const Situation *s, const LockView *v, Decision *d) {
         }
 
         if (!v->clock_agreed) {
-                lock_done_violated(v, d, v->policy->poll_usec,
-                              "this host's clock and the cloud's differ by more than 15 minutes, or the cloud names no time");
-                d->waiting = true;
+                lock_done_waiting(v, d, v->policy->poll_usec,
+                                  "this host's clock and the cloud's differ by more than 15 minutes, or the cloud names no time");
                 return;
         }
 
         if (s->look->lost) {
-                lock_done_violated(v, d, v->policy->poll_usec, "the last request had no answer and no effect");
-                d->waiting = d->retry = true;
+                lock_done_waiting(v, d, v->policy->poll_usec, "the last request had no answer and no effect");
+                d->retry = true;
                 return;
         }
 
@@ -237,7 +292,7 @@ static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d)
         if (f->class == FAILURE_BAD_REQUEST && f->http_status == 400 && f->code[0]) {
                 intent->outcome = INTENT_REFUSED;
                 s->look->enable_refused |= enable;
-                if (enable ? v.end_usec > 0 : lock_strike(v.memory, intent, lock_certain_reading(s))) {
+                if (enable ? v.end_usec > 0 : lock_strike(v.memory, intent)) {
                         s->look->phase = LOCK_PHASE_READ;
                         decision_ask(d, CALL_LOCK_GET);
                         return;
@@ -253,8 +308,10 @@ static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d)
                 saying_set_failure(say, f);
         }
 
-        lock_done_violated(&v, d, v.policy->poll_usec, f->message);
-        d->waiting = transient;
+        if (transient)
+                lock_done_waiting(&v, d, v.policy->poll_usec, f->message);
+        else
+                lock_done_violated(&v, d, v.policy->poll_usec, f->message);
 }
 
 void lock_on_written(const Situation *s, Decision *d) {

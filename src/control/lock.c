@@ -101,9 +101,7 @@ static void done_pending(const Situation *s, const LockView *v, const LockRuling
 
         if (!s->look->wrote)
                 lock_say_drift(s, v, d);
-        lock_done_violated(v, d, usec_add(wait, USEC_PER_SEC),
-                      "a request to the cloud does not show its effect yet: it may only be slow");
-        d->waiting = true;
+        lock_done_waiting(v, d, usec_add(wait, USEC_PER_SEC), "a request to the cloud does not show its effect yet: it may only be slow");
 }
 
 static void view_set_end(LockView *v, usec_t end_usec) {
@@ -124,6 +122,13 @@ static LockView view_read(const Situation *s) {
 
         view_set_end(&v, f->presence == LOCK_HELD ? f->end_usec : 0);
         return v;
+}
+
+/* Has an effect shown that the cloud does not count as the policy states? */
+static bool is_misstated(const LockView *v, const LockRuling *ruling) {
+        unsigned stated = lock_stated_reading(v->policy->extension);
+
+        return ruling->action == LOCK_EXTEND && stated && ruling->matched && !(stated & ruling->matched);
 }
 
 /* Acts on what the read says of earlier requests. Returns true if the look goes on with the lock as it is. */
@@ -150,15 +155,12 @@ static bool take_ruling(const Situation *s, const LockView *v, const LockRuling 
                 learn(s, ruling, d);
                 lock_say_confirmed(s, v, ruling, d);
                 s->look->climbing = s->look->wrote && ruling->short_of_target;
-                break;
-        case LOCK_JUDGED_VOID:
-                s->look->climbing = false;
-                /* The same request is not made again before the next poll. */
-                if (s->look->wrote && ruling->baffling) {
-                        lock_done_exhausted(s, v, d);
-                        return false;
+                if (is_misstated(v, ruling)) {
+                        s->look->climbing = false;
+                        lock_say_misstated(v, ruling->matched, d);
                 }
                 break;
+        case LOCK_JUDGED_VOID:
         case LOCK_JUDGED_FOREIGN:
                 s->look->climbing = false;
                 break;
@@ -181,7 +183,7 @@ static bool climb_on(const Situation *s, const LockView *v, Decision *d) {
         if (!s->enforce || s->endpoint->frozen || !v->clock_agreed || s->look->n_writes >= LOCK_WRITES_MAX)
                 return false;
 
-        return lock_try_extend(s, v, d) == LOCK_PLAN_SEND;
+        return lock_try_extend(s, v, 0, d) == LOCK_PLAN_SEND;
 }
 
 /* A lock that its owner extended by hand may end as late as they please; on a frozen endpoint it is taken for what froze it. */
@@ -212,13 +214,12 @@ static void on_lock_read(const Situation *s, Decision *d) {
         /* By a clock that may be wrong nothing is judged: a request would seem to have had its time to settle, and the next, larger one would
          * follow too early. What is read counts once the clocks agree; until then nothing is written either. */
         if (v.clock_agreed) {
-                lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, lock_certain_reading(s),
-                           &ruling);
+                lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, &ruling);
                 if (!take_ruling(s, &v, &ruling, d))
                         return;
 
                 remember_read(&v, d);
-                lock_forget_old(v.memory, v.now_usec);
+                lock_forget_old(v.memory, v.now_usec, v.policy->settle_usec);
         }
 
         if (s->endpoint->frozen && past_cap(s, &v)) {
@@ -253,9 +254,9 @@ static usec_t assumed_end(const LockMemory *m) {
 /* The lock can't be read back here at all. Only the owner's word on the reading allows an extension then (holdfastd(8), the irrevocable
  * one, 3). Returns true if one was asked for. */
 static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
-        bool due = v->remaining_usec < v->policy->renew_before_usec;
+        bool due = v->remaining_usec < v->policy->renew_before_usec, refused = s->look->n_writes > 0;
 
-        if (!due || !s->enforce || s->endpoint->frozen || s->look->n_writes > 0)
+        if (!due || !s->enforce || s->endpoint->frozen || (refused && lock_candidate_readings(s, d) != 0))
                 return false;
 
         if (lock_stated_reading(v->policy->extension) == 0) {
@@ -268,13 +269,15 @@ static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
         if (!v->clock_agreed)
                 return false;
 
-        note_routine(s, v);
-        lock_say_drift(s, v, d);
-        if (lock_candidate_readings(s, d) != 0 && lock_try_extend(s, v, d) == LOCK_PLAN_SEND)
-                return true;
+        if (!refused) {
+                lock_begin_climb(s, v, d);
+                note_routine(s, v);
+                if (v->running)         /* else nothing is known, and what is not known is no drift */
+                        lock_say_drift(s, v, d);
+                if (lock_candidate_readings(s, d) != 0 && lock_try_extend(s, v, usec_add(v->now_usec, v->policy->renew_before_usec), d) == LOCK_PLAN_SEND)
+                        return true;
+        }
 
-        s->state->lock.struck = 0;
-        d->state_changed = true;
         (void) decision_say(d, EVENT_LOCK_REFUSED, SAID_LOCK_REFUSED, 2,
                             "the compliance lock cannot be read here, and cannot be extended unread as the policy states (%s)",
                             extension_to_string(v->policy->extension));

@@ -7,7 +7,7 @@
 
 #include "ctl/words.h"
 
-static usec_t realtime(void) {
+usec_t source_realtime(void) {
         struct timespec ts;
 
         (void) clock_gettime(CLOCK_REALTIME, &ts);      /* cannot fail for this clock */
@@ -25,7 +25,7 @@ int source_read(const CtlOptions *o, char *const names[], size_t n_names, Fleet 
                 return r;
         }
 
-        f->info.now_usec = realtime();
+        f->info.now_usec = source_realtime();
         f->info.files = files;
         r = files ? -ENODEV : source_bus_read(o, names, n_names, f);
         if (r == -ENODEV)

@@ -28,6 +28,8 @@ int source_bus_read(const CtlOptions *o, char *const names[], size_t n_names, Fl
 /* state: @removed: with controls whose policy is gone. */
 int source_state_read(const CtlOptions *o, bool removed, Fleet *f);
 
+usec_t source_realtime(void);           /* this host's clock */
+
 /* All endpoints that the daemon knows, and nothing else. Returns as source_read(); -ENODEV, unsaid, if no daemon answers. */
 int source_bus_endpoints(sd_bus *bus, Fleet *f);
 

@@ -150,6 +150,11 @@ typedef struct Sought {
         char *kept;                     /* what @found points to, where it must be kept */
 } Sought;
 
+typedef struct Thaw {
+        Store *store;
+        const char *origin;             /* NULL: all that are frozen */
+} Thaw;
+
 static int sought_init(const char *given, Sought *ret) {
         const char *error;
         int r;
@@ -209,10 +214,29 @@ static bool is_configured(const CtlOptions *o, const Sought *s) {
         return false;
 }
 
+/* The history tells of it, as it would if the daemon had been told. */
+static int note_thaw(void *userdata, const StateRecord *record) {
+        const Thaw *t = userdata;
+        char detail[THAWED_TEXT_MAX];
+        StateRecord line = { .kind = STATE_EVIDENCE, .service = record->service };
+
+        if (record->kind != STATE_ENDPOINT)
+                return 0;
+        if (t->origin ? !streq(t->origin, record->endpoint.origin) || !(record->endpoint.state->frozen || record->endpoint.state->readings)
+                      : !record->endpoint.state->frozen)
+                return 0;
+
+        line.evidence.at_usec = source_realtime();
+        line.evidence.what = event_type(EVENT_LOCK_THAWED)->name;
+        line.evidence.detail = thawed_to_text(record->endpoint.origin, record->endpoint.state->frozen, detail);
+        return store_put(t->store, &line);
+}
+
 /* On the state of a daemon that is stopped. @sought: NULL: all endpoints. */
 static int thaw_state(const CtlOptions *o, Sought *sought, unsigned *ret) {
         _cleanup_(store_freep) Store *store = NULL;
         int r, thawed;
+        Thaw thaw;
 
         r = store_open_existing(o->state, &store);
         if (r == -EBUSY) {
@@ -231,7 +255,9 @@ static int thaw_state(const CtlOptions *o, Sought *sought, unsigned *ret) {
                 return -ENOENT;
         }
 
-        thawed = store_thaw(store, sought ? sought->found : NULL);
+        thaw = (Thaw) { .store = store, .origin = sought ? sought->found : NULL };
+        r = store_load(store, note_thaw, &thaw, NULL);
+        thawed = r < 0 ? r : store_thaw(store, thaw.origin);
         r = thawed < 0 ? thawed : store_dirty(store) ? store_commit(store) : 0;
         if (r < 0)
                 return state_complain(o, r);

@@ -332,6 +332,7 @@ char *engine_item_key(Service service, const char *instance_id, Control control)
 void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
 int engine_try_put_item(Engine *e, Item *item);
 void engine_put_endpoint(Engine *e, Endpoint *n);
+void engine_put_thawed(Engine *e, const Endpoint *n, const char *detail);
 void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id);
 void engine_commit(Engine *e);
 void engine_flush(Engine *e);

@@ -242,15 +242,18 @@ int engine_thaw(Engine *e, const char *origin) {
 
         HASH_ITER(hh, e->endpoints, n, next) {
                 Event event = EVENT(EVENT_LOCK_THAWED);
+                char text[THAWED_TEXT_MAX];
 
-                if (!n->state.frozen || (origin && !streq(origin, n->origin)))
+                if (origin ? !streq(origin, n->origin) || !(n->state.frozen || n->state.readings) : !n->state.frozen)
                         continue;
 
+                (void) thawed_to_text(n->origin, n->state.frozen, text);
                 n->state = (EndpointState) {};  /* what it was thought to do is forgotten with it */
+                engine_put_thawed(e, n, text);
                 engine_put_endpoint(e, n);
                 event.service = service_to_string(n->service);
                 event.region = n->region;
-                event_set_message(&event, "%s: lock writes are allowed again, and what was learned of it is forgotten", n->origin);
+                event_set_message(&event, "%s", text);
                 engine_say(e, &event);
                 thawed++;
         }

@@ -164,4 +164,6 @@ int engine_reconcile(Engine *e, const char *name);
 void engine_keep_told(Engine *e);
 
 /* An administrator's word: lock writes may go on. */
-int engine_thaw(Engine *e, const char *origin);         /* NULL: all. Return: how many endpoints, or -errno */
+/* Lifts the freeze of all endpoints, or of one, and forgets what was learned there; of the one also where it is not frozen. Return: how many
+ * endpoints, or -errno. */
+int engine_thaw(Engine *e, const char *origin);

@@ -94,7 +94,8 @@ static unsigned lock_readings(const Item *item) {
                 break;
         }
 
-        return readings & ~item->state.lock.struck;
+        /* After a climb that has struck them all, the next one begins with all of them. */
+        return readings & ~item->state.lock.struck ? readings & ~item->state.lock.struck : readings;
 }
 
 static void fill_lock(const Item *item, Texts *texts, ControlStatus *ret) {

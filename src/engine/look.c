@@ -279,6 +279,7 @@ static void apply(Run *r, const Decision *d, const Answer *answer) {
 
         for (size_t i = 0; i < d->n_sayings; i++)
                 say(r, &d->sayings[i]);
+        r->said |= d->held;
 }
 
 void look_withhold(Run *r, const char *why, int error) {

@@ -142,6 +142,16 @@ void engine_put_evidence(Engine *e, const Item *item, const char *what, const ch
         (void) put(e, &record); /* history has gaps while the disk is full; what must not be lost is the state */
 }
 
+void engine_put_thawed(Engine *e, const Endpoint *n, const char *detail) {
+        StateRecord record = {
+                .kind = STATE_EVIDENCE,
+                .service = n->service,
+                .evidence = { .at_usec = engine_realtime(e), .what = event_type(EVENT_LOCK_THAWED)->name, .detail = detail },
+        };
+
+        (void) put(e, &record);
+}
+
 /* Puts again what a failed commit has lost. */
 void engine_rewrite(Engine *e) {
         Endpoint *n, *next;

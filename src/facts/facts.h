@@ -146,6 +146,7 @@ typedef struct LockFacts {
         int64_t retention_days; /* as answered; 0 with NONE */
         usec_t start_usec;      /* 0: not given */
         usec_t end_usec;        /* 0 with NONE */
+        usec_t ended_usec;      /* NONE: when the last one ended; 0: not given */
         int64_t raw_start, raw_end;
         LockUnit unit;
 } LockFacts;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "facts/state.h"
 
+#include <stdio.h>
 #include <errno.h>
 
 static const char *const outcome_names[INTENT_OUTCOME__MAX] = {
@@ -67,5 +68,13 @@ char *readings_to_text(unsigned readings, char buf[static READINGS_TEXT_MAX]) {
                 p = stpcpy(p, reading_to_string(i));
         }
 
+        return buf;
+}
+
+char *thawed_to_text(const char *origin, bool was_frozen, char buf[static THAWED_TEXT_MAX]) {
+        assert(origin);
+
+        (void) snprintf(buf, THAWED_TEXT_MAX, "%s: %swhat was learned of it is forgotten", origin,
+                        was_frozen ? "lock writes are allowed again, and " : "");
         return buf;
 }

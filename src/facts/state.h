@@ -131,6 +131,10 @@ typedef struct EndpointState {
         Said said_frozen;
 } EndpointState;
 
+/* What a thaw did to it, for the journal and the history; cut to size. Returns @buf. */
+#define THAWED_TEXT_MAX 512             /* bytes */
+char *thawed_to_text(const char *origin, bool was_frozen, char buf[static THAWED_TEXT_MAX]);
+
 typedef enum StateKind {
         STATE_CONTROL,          /* replaces what was stored of that control */
         STATE_ENDPOINT,         /* likewise */

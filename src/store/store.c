@@ -49,7 +49,8 @@ static const char *const statement_texts[STATEMENT__MAX] = {
         [STATEMENT_GET_GRANTS] = "SELECT " GRANT_COLUMNS " FROM grant_record "
                                  "ORDER BY service, instance_id, granted_at, backup_id",
         [STATEMENT_THAW] = "UPDATE endpoint SET readings = '', frozen = 0, frozen_at = 0, frozen_why = '', "
-                           "said_at = 0, said_digest = 0 WHERE frozen IS NOT 0 AND (?1 IS NULL OR origin = ?1)",
+                           "said_at = 0, said_digest = 0 WHERE CASE WHEN ?1 IS NULL THEN frozen IS NOT 0 "
+                           "ELSE origin = ?1 AND (frozen IS NOT 0 OR readings IS NOT '') END",
         [STATEMENT_PRUNE] = "DELETE FROM evidence WHERE id IN "
                             "(SELECT id FROM evidence WHERE at < ? ORDER BY at LIMIT " PRUNE_BATCH ")",
 };

@@ -54,7 +54,8 @@ bool store_dirty(const Store *s);       /* is a transaction open? */
 int store_commit(Store *s);
 
 /*
- * Takes back a freeze of every endpoint, or of @origin (holdfastctl thaw, also without a daemon), and forgets what was learned there.
+ * Takes back a freeze of every endpoint, or of @origin (holdfastctl thaw, also without a daemon), and forgets what was learned there; of
+ * @origin also where it is not frozen.
  * Joins the open transaction; where there is none, durable on return. Return: how many, or -errno.
  */
 int store_thaw(Store *s, const char *origin);

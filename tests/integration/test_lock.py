@@ -346,14 +346,28 @@ def test_settle_is_a_quarter_of_what_remains(holdfast, cloud):
 # The cap
 
 def test_cap_forbids(holdfast, cloud):
-    """Whole days only: added, 24 of them pass a cap without slack, and 23 are not enough. Nothing may be tried."""
+    """Whole days only: one more, added, passes a cap without slack. Nothing may be tried."""
     instance = cloud.add_taurus("orders", lock=held(cloud, 10.5, 6.75))
-    lock = holdfast.lock("orders", instance, retention_days=30, max_retention_days=30).lock
+    lock = holdfast.lock("orders", instance, retention_days=7, max_retention_days=7, renew_before="6d20h").lock
     result = holdfast.once().exits(3)
     assert not lock.puts
     refused = result.one("lock-refused")
     assert int(refused["PRIORITY"]) == 2
     result.none("lock-extended")
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("remains", [6.99, 6.75, 6.01, 0.5])
+def test_cap_without_a_day_to_spare(holdfast, cloud, reading, remains):
+    """Added, the days that reach the target pass the cap: the most that stay within it go out, once, and then what the answer allows."""
+    instance = cloud.add_taurus("orders", lock=held(cloud, 30 - remains, remains), reading=reading)
+    lock = holdfast.lock("orders", instance, max_retention_days=30).lock
+    holdfast.once().exits(0).none("lock-refused")
+    assert 29 <= lock.remaining_days() and lock.days_sent[0] == int(30 - remains)
+    assert_safe(lock, 30)
+    n = len(lock.puts)
+    holdfast.once().exits(0)
+    assert len(lock.puts) == n
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -415,8 +429,18 @@ def test_lapsed(holdfast, cloud, expired_policy):
     """It ran out before holdfast came: there is no lock, so one is enabled; extending is for locks that hold."""
     instance = cloud.add_taurus("orders", lock=held(cloud, 30, -1), expired_policy=expired_policy)
     lock = holdfast.lock("orders", instance).lock
-    holdfast.once().exits(0)
+    result = holdfast.once().exits(0)
     assert [(p.action, p.days) for p in lock.puts] == [("enable", 30)]
+    assert int(result.one("lock-lapsed")["PRIORITY"]) == 1 and result.one("lock-enabled")
+    holdfast.once().exits(0).none("lock-lapsed")
+
+
+@pytest.mark.parametrize("expired_policy", [True, False])
+def test_lapsed_while_observing(holdfast, cloud, expired_policy):
+    instance = cloud.add_taurus("orders", lock=held(cloud, 30, -1), expired_policy=expired_policy)
+    holdfast.lock("orders", instance)
+    holdfast.once("--observe").exits(3).one("lock-lapsed")
+    holdfast.once("--observe").exits(3).none("lock-lapsed")
 
 
 def test_lapsed_before_our_eyes(holdfast, cloud):

@@ -196,6 +196,40 @@ def test_clock_breaks_while_running(holdfast, cloud):
     assert not lock.puts
 
 
+# Effects that come late
+
+@pytest.mark.parametrize("extension,days", [("auto", [27, 67]), ("added", [27])])
+def test_one_climb_while_effects_are_awaited(holdfast, cloud, extension, days):
+    """Accepted, and not to be seen for far longer than settle: nothing is asked for twice, over a restart neither, and it is said once."""
+    instance = cloud.add_taurus("orders", lock=held(cloud, 36.5, 3.5), ignore=True)
+    lock = holdfast.lock("orders", instance, settle="1s", poll="1s", extension=extension).lock
+    for _ in range(2):
+        daemon = holdfast.start()
+        cloud.wait_for(len(cloud.log) + 7, method="GET")
+        assert len(daemon.output.named("remediation-failed")) <= 1
+        assert daemon.stop() == 0
+    assert lock.days_sent == days
+    with closing(sqlite3.connect(holdfast.state / "holdfast.db")) as db:
+        assert db.execute("SELECT count(*) FROM evidence WHERE what = 'remediation-failed'").fetchone() == (1,)
+
+
+def test_enabled_once_while_the_effect_is_awaited(holdfast, cloud):
+    lock = holdfast.lock("orders", cloud.add_taurus("orders", ignore=True), settle="1s", poll="1s").lock
+    daemon = holdfast.start()
+    cloud.wait_for(8, method="GET")
+    assert daemon.stop() == 0
+    assert len(lock.puts) == 1
+
+
+def test_misstated_reading(holdfast, cloud):
+    """Stated added, counted from now: the lock is short of the target, which is said; nothing that can only be refused is sent."""
+    instance = cloud.add_taurus("orders", lock=held(cloud, 26.5, 3.5), reading="from-now", shorten="refuse")
+    lock = holdfast.lock("orders", instance, extension="added").lock
+    refused = holdfast.once().exits(0).one("lock-refused")
+    assert "added" in refused["MESSAGE"] and "from-now" in refused["MESSAGE"]
+    assert lock.days_sent == [27]
+
+
 # A cloud that lies
 
 def shorten(lock, put):
@@ -296,6 +330,28 @@ def test_thawed(holdfast, cloud, thaw, named):
     lock.assert_cap(31)
 
 
+def test_thaw_forgets_what_was_learned(holdfast, cloud, thaw):
+    """The cloud has changed its ways, the administrator states how: by their word on the endpoint the old ways are forgotten."""
+    holdfast.lock("old", cloud.add_taurus("old", lock=held(cloud, 26.5, 3.5), reading="added"))
+    holdfast.once().exits(0)
+    instance = cloud.add_taurus("orders", lock=held(cloud, 26.5, 3.5), reading="from-start", shorten="refuse")
+    lock = holdfast.lock("orders", instance).lock
+    assert "holdfastctl thaw" in holdfast.once().exits(3).one("remediation-failed")["MESSAGE"]
+    holdfast.lock("orders", instance, extension="from-start")
+    n = len(lock.puts)
+    assert "holdfastctl thaw" in holdfast.once().exits(3).one("lock-refused")["MESSAGE"]
+    assert thaw().stdout == "0 endpoints thawed\n", "none is frozen, and none was named"
+    holdfast.once().exits(3)
+    assert len(lock.puts) == n
+    assert thaw(cloud.origin("taurusdb")).stdout == "1 endpoint thawed\n"
+    holdfast.once().exits(0)
+    assert lock.remaining_days() >= 29.99
+    lock.assert_cap(31)
+    with closing(sqlite3.connect(holdfast.state / "holdfast.db")) as db:
+        thawed = db.execute("SELECT service, detail FROM evidence WHERE what = 'lock-thawed'").fetchall()
+    assert len(thawed) == 1 and thawed[0][0] == "taurusdb" and thawed[0][1].startswith(cloud.origin("taurusdb"))
+
+
 def test_thaw_of_another_endpoint(holdfast, cloud, thaw):
     lock = holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 39.5, 3.5), lie=shorten)).lock
     holdfast.once().exits(3).one("lock-frozen")
@@ -324,11 +380,12 @@ def scaled(factor):
     info(lock_policy=1),
     info(lock_retention_days="many"), info(lock_retention_days=-3), info(lock_retention_days=99999),
     info(lock_start_time=4102444800000), info(lock_end_time="2026-13-45"),
+    lambda body: {"backup_vault_lock_info": body["backup_vaultlock_info"]}, lambda body: {"unexpected": 1},
     lambda body: [body], lambda body: "locked", lambda body: {"backup_vaultlock_info": []},
     lambda body: {"backup_vaultlock_info": "none"},
 ], ids=["microseconds", "kiloseconds", "megaseconds", "negative", "nanoseconds", "end-text", "end-null", "end-zero",
         "end-beyond-64-bit", "end-list", "end-bool", "policy-text", "policy-null", "policy-number", "days-text",
-        "days-negative", "days-beyond", "start-after-end", "end-calendar", "list", "string", "info-list", "info-text"])
+        "days-negative", "days-beyond", "start-after-end", "end-calendar", "misspelt", "something-else", "list", "string", "info-list", "info-text"])
 def test_unreadable_lock_is_unknown(holdfast, cloud, patch):
     lock = holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 39.5, 3.5))).lock
     cloud.fault(method="GET", path="vault-lock", patch=patch)

@@ -213,26 +213,23 @@ usec_t oracle_converged_usec(const Oracle *o, size_t subject, usec_t calm_usec) 
         for (Control c = 0; c < CONTROL__MAX; c++)
                 if (subject_has(x, c))
                         wait = MAX(wait, 2 * subject_poll_usec(x, c));
-        /* Readings may have to be tried one after another, and new locks come so many a day. */
+        /* Readings may have to be tried one after another, and new locks come so many a day. After a success without effect the next request waits
+         * (holdfastd(8), What cannot be taken back). */
         if (x->has_lock)
                 wait += 3 * x->lock.settle_usec + scenario_n_locks(s) / MAX(s->new_locks_per_day, 1u) * USEC_PER_DAY +
-                        x->lock.poll_usec;
+                        x->lock.poll_usec + MAX(x->lock.renew_before_usec / 4, USEC_PER_HOUR);
         return calm_usec + wait + 7 * USEC_PER_MINUTE + ORACLE_SLACK_USEC;
 }
 
 /*
- * Days are whole: a cap with not one to spare can forbid each extension. And of a lock whose start lies further back than
- * limits.max_retention_days, so many days are asked for only once an effect has shown that they count from there. Both are said, loudly
- * (holdfastd(8), lock-refused).
+ * Of a lock whose start lies further back than limits.max_retention_days, so many days are asked for only once an effect has shown that they
+ * count from there. That is said, loudly (holdfastd(8), lock-refused).
  */
 static bool is_refused(const Oracle *o, size_t subject) {
         const Scenario *s = &o->life->scenario;
-        const Subject *x = &s->subjects[subject];
 
-        if (!(o->watches[subject][CONTROL_LOCK].passed & (1u << SAID_LOCK_REFUSED)))
-                return false;
-        return x->lock.max_retention_days <= x->lock.retention_days ||
-                (s->reading == READING_FROM_START && keeper_readings(o->life->keeper) == 0);
+        return (o->watches[subject][CONTROL_LOCK].passed & (1u << SAID_LOCK_REFUSED)) && s->reading == READING_FROM_START &&
+               keeper_readings(o->life->keeper) == 0;
 }
 
 void oracle_check_converged(Oracle *o, size_t subject) {

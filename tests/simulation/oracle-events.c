@@ -75,7 +75,7 @@ void oracle_events_step(Oracle *o, int subject, Control c, const Situation *s, c
                 life_fail(o->life, subject, "h", "%s is violated, and nothing says so", control_to_string(c));
 
         for (int k = 0; k < SAID__MAX; k++)
-                if (d->verdict == VERDICT_COMPLIANT || !(w->passed & (1u << k)))
+                if (d->verdict == VERDICT_COMPLIANT || !((w->passed | d->held) & (1u << k)))
                         w->said[k].wall_usec = 0;
 }
 

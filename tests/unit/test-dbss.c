@@ -171,6 +171,8 @@ static void test_decode_template_variants(void **state) {
                 bool has_trigger, has_latest;
         } cases[] = {
                 { "{}", false, false, -1, false, false },
+                { "{\"other\":null}", false, false, -1, false, false },
+                { "{\"triggered\":false,\"other\":1}", false, false, -1, false, false },
                 { "{\"bucket_name\":null,\"status\":null,\"cycle\":null,\"triggered\":false}", false, false, -1,
                   false, false },
                 { "{\"bucket_name\":\"\",\"bucket_root_path\":\"\",\"cycle\":\"\",\"trigger_time\":\"\",\"latest_"
@@ -206,6 +208,8 @@ static void test_decode_template_unreadable(void **state) {
         static const struct {
                 const char *body, *message;
         } cases[] = {
+                { "{\"unexpected\":1}", "status: missing" },
+                { "{\"template\":{\"status\":1}}", "status: missing" },
                 { "{\"bucket_name\":\"b\"}", "status: missing" },
                 { "{\"cycle\":\"PER_DAY\"}", "status: missing" },
                 { "{\"trigger_time\":\"2025-08-21 02:00:44\",\"status\":null}", "status: missing" },

@@ -109,6 +109,36 @@ static void test_engine_throttle_quiets_the_look(void **state) {
         assert_int_equal(engine_world_asked(w, "/", false), 2);
 }
 
+/* --- What lasts ------------------------------------------------------------------------------------------------------ */
+
+static bool answer_without_effect(EngineWorld *w, const HttpRequest *q, HttpReply *ret) {
+        char body[256];
+
+        (void) snprintf(body, sizeof(body), "{\"backup_vaultlock_info\":{\"lock_retention_days\":30,\"lock_policy\":true,"
+                        "\"lock_start_time\":%llu,\"lock_end_time\":%llu}}",
+                        (unsigned long long) ((WORLD_T0 - 28 * USEC_PER_DAY) / USEC_PER_MSEC),
+                        (unsigned long long) ((WORLD_T0 + 2 * USEC_PER_DAY) / USEC_PER_MSEC));
+        *ret = engine_world_reply(w, 200, q->method == HTTP_PUT ? "{\"result\":\"success\"}" : body);
+        return true;
+}
+
+/* Between one climb and the next, looks that wait for an effect find nothing new: what failed is said once, and again after a day. */
+static void test_engine_says_once_that_nothing_helps(void **state) {
+        static const char policy[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\n"
+                                     "lock: {retention_days: 30, renew_before: 7d, poll: 10m, settle: 30m}\n";
+        EngineWorld *w = *state;
+
+        w->answer = answer_without_effect;
+        assert_int_equal(engine_world_start(w, "", policy), 0);
+        for (int i = 0; i < 20; i++)
+                engine_world_run(w, USEC_PER_HOUR);
+        assert_true(engine_world_asked(w, "vault-lock", true) >= 2);   /* a second climb has begun */
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 1);
+        for (int i = 0; i < 6; i++)
+                engine_world_run(w, USEC_PER_HOUR);
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 2);
+}
+
 /* --- Freezing ------------------------------------------------------------------------------------------------------- */
 
 /* Of two locks at one endpoint the first reads shorter than before. */
@@ -160,6 +190,34 @@ static void test_engine_thaw(void **state) {
                 engine_world_teardown(w);
                 free(w);
         }
+}
+
+/* Of the one endpoint that was asked. */
+static char *origin_of(const EngineWorld *w, char buf[static 192]) {
+        const char *path = strstr(w->requests[0].path, "/v3/");
+
+        assert_non_null(path);
+        (void) snprintf(buf, 192, "%.*s", (int) (path - w->requests[0].path), w->requests[0].path);
+        return buf;
+}
+
+/* What was learned of an endpoint that is not frozen is forgotten too, where it is named. */
+static void test_engine_thaw_forgets_what_was_learned(void **state) {
+        EngineWorld *w = *state;
+        char origin[192];
+
+        engine_world_change(w, "{lock: {reading: added}, instances: {taurusdb: {" FIRST ": {lock: {start: -27d, end: +3d}}}}}");
+        assert_int_equal(engine_world_start(w, "", lock_of_first), 0);
+        engine_world_run(w, 3 * USEC_PER_HOUR);
+        assert_true(engine_world_said(w, EVENT_LOCK_EXTENDED, NULL) >= 1);
+
+        (void) origin_of(w, origin);
+        assert_int_equal(engine_thaw(w->engine, NULL), 0);
+        assert_int_equal(engine_thaw(w->engine, "https://elsewhere.example.com"), 0);
+        assert_int_equal(engine_world_said(w, EVENT_LOCK_THAWED, NULL), 0);
+        assert_int_equal(engine_thaw(w->engine, origin), 1);
+        assert_int_equal(engine_world_said(w, EVENT_LOCK_THAWED, NULL), 1);
+        assert_int_equal(engine_thaw(w->engine, origin), 0);     /* nothing is left to forget */
 }
 
 /* One slot: the request that was decided waits in the queue while the other lock is found to be shorter. */
@@ -340,6 +398,8 @@ int main(void) {
                 TEST(test_engine_throttle_quiets_the_look),
                 TEST(test_engine_freeze_outlives_the_process),
                 cmocka_unit_test(test_engine_thaw),
+                TEST(test_engine_thaw_forgets_what_was_learned),
+                TEST(test_engine_says_once_that_nothing_helps),
                 TEST(test_engine_freeze_stops_what_was_decided),
                 cmocka_unit_test(test_engine_freeze_outlives_a_failing_disk),
                 cmocka_unit_test(test_engine_grant_outlives_a_failing_disk),

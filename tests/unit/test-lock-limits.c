@@ -151,7 +151,7 @@ static void test_lock_judge_at_the_cap(void **state) {
                 LockRuling ruling;
 
                 print_message("%s\n", cases[i].what);
-                lock_judge(&m, &f, T0 + USEC_PER_HOUR, 0, true, 1u << READING_FROM_NOW, &ruling);
+                lock_judge(&m, &f, T0 + USEC_PER_HOUR, 0, true, &ruling);
                 assert_int_equal(ruling.judgement, cases[i].judgement);
         }
 }
@@ -163,7 +163,9 @@ static void test_lock_step_at_the_limit_of_the_host(void **state) {
                 int64_t limit_days, days;       /* 0: nothing is sent */
         } cases[] = {
                 { "within it",           31, 25 },
-                { "half a day over",     30, 0 },
+                { "half a day over",     30, 24 },     /* a day less stays within, and is of use */
+                { "a day is of no use",  7, 0 },
+                { "not even a day",      5, 0 },
         };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {

@@ -45,6 +45,7 @@ typedef struct Model {
         usec_t now;             /* the cloud's clock */
         int64_t host_offset;    /* host's clock minus the cloud's, seconds */
         bool no_start;          /* lock_start_time is not answered */
+        bool ended_is_none;     /* of a lock that has ended, the answer says that there is none, and when it ended */
         Fault faults[8];        /* of the next writes */
         size_t n_faults, n_writes;
         int64_t days[64];
@@ -66,6 +67,7 @@ typedef struct Case {
         /* of the last look */
         Decision last;
         unsigned said;          /* set of EventId */
+        size_t n_said[EVENT__MAX];
         char text[4096];
         size_t n_stored;        /* intents stored before sending */
 } Case;
@@ -172,8 +174,8 @@ static bool model_read(Model *m, Answer *answer, Failure *f) {
 
         model_settle(m);
         *answer = (Answer) { .call = CALL_LOCK_GET, .date_usec = m->now };
-        if (m->shown_end == 0)
-                answer->lock = (LockFacts) { .presence = LOCK_NONE, .explicit_none = true };
+        if (m->shown_end == 0 || (m->ended_is_none && m->shown_end <= m->now))
+                answer->lock = (LockFacts) { .presence = LOCK_NONE, .explicit_none = true, .ended_usec = m->shown_end };
         else
                 answer->lock = (LockFacts) {
                         .presence = LOCK_HELD,
@@ -194,6 +196,7 @@ static void look(Case *c) {
 
         c->instance.lock = &c->policy;
         c->said = 0;
+        memset(c->n_said, 0, sizeof(c->n_said));
         c->text[0] = '\0';
 
         for (int i = 0; i < 40; i++) {
@@ -216,6 +219,7 @@ static void look(Case *c) {
                 lock_step(&s, &d);
                 for (size_t k = 0; k < d.n_sayings; k++) {
                         c->said |= 1u << d.sayings[k].id;
+                        c->n_said[d.sayings[k].id]++;
                         strncat(c->text, d.sayings[k].message, sizeof(c->text) - strlen(c->text) - 2);
                         strcat(c->text, "\n");
                 }
@@ -482,6 +486,247 @@ static void test_lock_step_without_effect_gives_up_until_the_poll(void **state) 
         assert_int_equal(c.last.verdict, VERDICT_VIOLATED);
 }
 
+/* --- After a climb without effect ---------------------------------------------------------------------------------- */
+
+/* Looks at every poll until @until. */
+static void poll_until(Case *c, usec_t until) {
+        while (c->cloud.now < until) {
+                look(c);
+                c->cloud.now += c->policy.poll_usec;
+        }
+}
+
+/* What was accepted may still come, and on top of the next climb: that one waits for a quarter of what remained, and settle. */
+static void test_lock_step_rests_after_a_climb(void **state) {
+        static const struct {
+                const char *what;
+                usec_t left, settle, rest;
+                unsigned learned;
+                Extension stated;
+                size_t n_climb;
+        } cases[] = {
+                { "a quarter of what remains",         4 * DAY, 10 * USEC_PER_MINUTE, DAY,     0, EXTENSION_AUTO, 2 },
+                { "settle, where that is more",        2 * DAY, DAY,                  DAY,     0, EXTENSION_AUTO, 2 },
+                { "settle 0s: what remains all the same", 4 * DAY, 0,                 DAY,     0, EXTENSION_AUTO, 2 },
+                { "the reading is known",              4 * DAY, 10 * USEC_PER_MINUTE, DAY, 1u << READING_ADDED, EXTENSION_AUTO, 1 },
+                { "the reading is stated",             4 * DAY, 10 * USEC_PER_MINUTE, DAY,     0, EXTENSION_ADDED, 1 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                usec_t last;
+                Case c;
+
+                print_message("%s\n", cases[i].what);
+                case_init(&c, READING_ADDED, T0 - 40 * DAY, T0 + cases[i].left, 30, 31, 7 * DAY);
+                c.policy.settle_usec = cases[i].settle;
+                c.policy.extension = cases[i].stated;
+                c.endpoint.readings = cases[i].learned;
+                c.cloud.n_faults = cases[i].n_climb;
+                for (size_t k = 0; k < cases[i].n_climb; k++)
+                        c.cloud.faults[k] = FAULT_NO_EFFECT;
+
+                do {
+                        look(&c);
+                        c.cloud.now += 10 * USEC_PER_MINUTE;
+                        assert_true(c.cloud.now < T0 + DAY);
+                } while (c.cloud.n_writes < cases[i].n_climb);
+                last = c.state.lock.intents[c.state.lock.n_intents - 1].sent_at_usec;
+
+                poll_until(&c, last + cases[i].rest * 3 / 4);
+                assert_int_equal(c.cloud.n_writes, cases[i].n_climb);
+                assert_int_equal(c.last.verdict, VERDICT_VIOLATED);
+                assert_int_equal(c.n_said[EVENT_REMEDIATION_FAILED] + !!c.last.held, 1);
+
+                /* It was lost, not slow: it is asked for again before the lock ends. */
+                poll_until(&c, last + cases[i].rest + 3 * USEC_PER_HOUR);
+                assert_int_equal(c.cloud.n_writes, cases[i].n_climb + 1);
+                assert_true(c.cloud.end > T0 + 20 * DAY);
+        }
+}
+
+/* A cloud that shows what it did only after so long, with settle far too short: one climb, then it is waited for. */
+static void test_lock_step_does_not_repeat_what_may_come(void **state) {
+        for (int restart = 0; restart < 2; restart++) {
+                Case c;
+
+                case_init(&c, READING_FROM_START, T0 - 27 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+                c.policy.settle_usec = 2 * USEC_PER_SEC;
+                c.policy.poll_usec = USEC_PER_SEC;
+                c.cloud.delay = 17 * USEC_PER_HOUR;
+                while (c.cloud.now < T0 + 16 * USEC_PER_HOUR) {
+                        if (restart)
+                                c.state.verdict = VERDICT_UNKNOWN;
+                        look(&c);
+                        c.cloud.now += c.cloud.now < T0 + USEC_PER_MINUTE ? c.policy.poll_usec : USEC_PER_HOUR;
+                }
+                assert_int_equal(c.cloud.n_writes, 2);
+                assert_int_equal(c.state.lock.n_intents, 2);    /* both may still come, and are known of */
+        }
+}
+
+/* Definite refusals can't come: the next poll begins anew. */
+static void test_lock_step_does_not_rest_after_refusals(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        c.cloud.n_faults = 4;
+        for (size_t i = 0; i < 4; i++)
+                c.cloud.faults[i] = FAULT_REFUSED;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 2);
+        c.cloud.now += USEC_PER_HOUR;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 4);
+        c.cloud.now += USEC_PER_HOUR;
+        look(&c);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+}
+
+/* Each answer is lost, and so is each request: three within the rest, not one a poll. */
+static void test_lock_step_rests_after_lost_requests(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 4 * DAY, 30, 31, 7 * DAY);
+        c.policy.settle_usec = 10 * USEC_PER_MINUTE;
+        c.cloud.n_faults = 8;
+        for (size_t i = 0; i < 8; i++)
+                c.cloud.faults[i] = FAULT_LOST_BEFORE;
+        poll_until(&c, T0 + 20 * USEC_PER_HOUR);
+        assert_int_equal(c.cloud.n_writes, 3);
+}
+
+static void test_lock_step_rests_after_enabling(void **state) {
+        static const struct {
+                const char *what;
+                Fault fault;
+                usec_t settle, rest;
+                size_t n_within, n_after;
+        } cases[] = {
+                { "accepted, settle 2s: an hour",      FAULT_NO_EFFECT,   2 * USEC_PER_SEC, USEC_PER_HOUR,     1, 2 },
+                { "accepted, settle 3h: three hours",  FAULT_NO_EFFECT,   3 * USEC_PER_HOUR, 3 * USEC_PER_HOUR, 1, 2 },
+                { "lost: two an hour",                 FAULT_LOST_BEFORE, 2 * USEC_PER_SEC, USEC_PER_HOUR,     2, 4 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                Case c;
+
+                print_message("%s\n", cases[i].what);
+                case_init(&c, READING_ADDED, 0, 0, 30, 31, 7 * DAY);
+                c.policy.settle_usec = cases[i].settle;
+                c.policy.poll_usec = 5 * USEC_PER_MINUTE;
+                c.cloud.n_faults = 8;
+                for (size_t k = 0; k < 8; k++)
+                        c.cloud.faults[k] = cases[i].fault;
+                poll_until(&c, T0 + cases[i].rest - USEC_PER_MINUTE);
+                assert_int_equal(c.cloud.n_writes, cases[i].n_within);
+                assert_int_equal(c.last.verdict, VERDICT_VIOLATED);
+                poll_until(&c, T0 + cases[i].rest + 16 * USEC_PER_MINUTE);
+                assert_int_equal(c.cloud.n_writes, cases[i].n_after);
+        }
+}
+
+/* While something is awaited, what was said before is not news again. */
+static void test_lock_step_holds_what_was_said(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+        c.policy.settle_usec = USEC_PER_HOUR;
+        c.cloud.delay = 365 * DAY;
+        look(&c);
+        assert_true(c.last.waiting);
+        assert_true(c.last.held & (1u << SAID_REMEDIATION_FAILED));
+        assert_true(c.last.held & (1u << SAID_LOCK_REFUSED));
+}
+
+/* --- What the policy states ----------------------------------------------------------------------------------------- */
+
+/* Stated is added, and the cloud counts from now: what was asked for fell short; nothing more is asked for by what is not so, and it is said. */
+static void test_lock_step_says_what_is_misstated(void **state) {
+        Case c;
+
+        case_init(&c, READING_FROM_NOW, T0 - 27 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+        c.policy.extension = EXTENSION_ADDED;
+        c.cloud.refuse_shorter = true;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+        assert_int_equal(c.n_said[EVENT_LOCK_REFUSED], 1);
+        assert_non_null(strstr(c.text, "lock.extension: added"));
+        assert_non_null(strstr(c.text, "from-now"));
+
+        case_init(&c, READING_ADDED, T0 - 27 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+        c.policy.extension = EXTENSION_ADDED;
+        look(&c);
+        assert_int_equal(c.n_said[EVENT_LOCK_REFUSED], 0);
+}
+
+/* A refusal is not asked for again before the next poll, whatever was known before. */
+static void test_lock_step_refused_once(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 27 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+        c.policy.extension = EXTENSION_ADDED;
+        c.endpoint.readings = 1u << READING_FROM_NOW;
+        c.cloud.n_faults = 8;
+        for (size_t i = 0; i < 8; i++)
+                c.cloud.faults[i] = FAULT_REFUSED;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+}
+
+/* An effect has shown one reading, the policy states another: the cap holds under both, and there is a way out. */
+static void test_lock_step_stated_against_learned(void **state) {
+        Case c;
+
+        case_init(&c, READING_FROM_START, T0 - 27 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+        c.cloud.refuse_shorter = true;
+        c.endpoint.readings = 1u << READING_ADDED;
+        look(&c);
+        assert_true(SAID(&c, EVENT_REMEDIATION_FAILED));
+        assert_non_null(strstr(c.text, "holdfastctl thaw"));
+
+        c.policy.extension = EXTENSION_FROM_START;
+        c.cloud.n_writes = 0;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 0);
+        assert_true(SAID(&c, EVENT_LOCK_REFUSED));
+        assert_non_null(strstr(c.text, "holdfastctl thaw"));
+
+        c.endpoint = (EndpointState) {};        /* what thaw does */
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+}
+
+/* --- No day to spare ------------------------------------------------------------------------------------------------ */
+
+/* A cap of retention_days: the days that would reach the target could pass it, one less may not. In the end the target is reached. */
+static void test_lock_step_cap_without_a_day_to_spare(void **state) {
+        for (Reading r = 0; r < READING__MAX; r++)
+                for (int tenths = 1; tenths < 70; tenths += 3) {
+                        usec_t left = (usec_t) tenths * DAY / 10;
+                        size_t n;
+                        Case c;
+
+                        print_message("%s, %d tenths of a day left\n", reading_to_string(r), tenths);
+                        case_init(&c, r, T0 - 30 * DAY + left, T0 + left, 30, 30, 7 * DAY);
+                        look(&c);
+                        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+                        assert_false(SAID(&c, EVENT_LOCK_REFUSED));
+                        assert_true(c.cloud.n_writes <= 3);
+                        assert_true(c.cloud.end > c.cloud.now + 28 * DAY);
+
+                        /* No row of small ones: nothing more before it is due again. */
+                        n = c.cloud.n_writes;
+                        while (c.cloud.end > c.cloud.now + 7 * DAY + USEC_PER_HOUR) {
+                                look(&c);
+                                c.cloud.now += 12 * USEC_PER_HOUR;
+                                if (c.cloud.end > c.cloud.now + 7 * DAY)
+                                        assert_int_equal(c.cloud.n_writes, n);
+                        }
+                }
+}
+
 /* --- Failing writes ----------------------------------------------------------------------------------------------- */
 
 static void test_lock_step_busy_changes_nothing(void **state) {
@@ -745,6 +990,38 @@ static void test_lock_step_lapsed(void **state) {
         assert_int_equal(c.last.verdict, VERDICT_VIOLATED);
 }
 
+/* Whether it is mended at once or only looked at, that a lock has ended is said, once a look. */
+static void test_lock_step_says_lapsed(void **state) {
+        for (int known = 0; known < 2; known++)
+                for (int none = 0; none < 2; none++)
+                        for (int enforce = 0; enforce < 2; enforce++) {
+                                Case c;
+
+                                print_message("%s, %s, %s\n", known ? "known" : "new", none ? "none" : "held", enforce ? "enforce" : "observe");
+                                case_init(&c, READING_ADDED, T0 - 40 * DAY, T0 + DAY, 30, 31, 7 * DAY);
+                                c.cloud.ended_is_none = none;
+                                if (known) {
+                                        c.enforce = false;
+                                        look(&c);
+                                        assert_false(SAID(&c, EVENT_LOCK_LAPSED));
+                                }
+                                c.cloud.now = T0 + 2 * DAY;
+                                c.enforce = enforce;
+                                look(&c);
+                                assert_int_equal(c.n_said[EVENT_LOCK_LAPSED], 1);
+                                assert_int_equal(c.last.verdict, enforce ? VERDICT_COMPLIANT : VERDICT_VIOLATED);
+                                if (enforce) {
+                                        look(&c);
+                                        assert_int_equal(c.n_said[EVENT_LOCK_LAPSED], 0);
+                                }
+                        }
+
+        Case c;
+        case_init(&c, READING_ADDED, 0, 0, 30, 31, 7 * DAY);    /* there never was one */
+        look(&c);
+        assert_false(SAID(&c, EVENT_LOCK_LAPSED));
+}
+
 /* --- Not to be read ----------------------------------------------------------------------------------------------- */
 
 static void test_lock_step_unread(void **state) {
@@ -763,6 +1040,7 @@ static void test_lock_step_unread(void **state) {
         assert_int_equal(c.cloud.n_writes, 1);
         assert_int_equal(c.cloud.days[0], 30);
         assert_int_equal(c.last.next, NEXT_UNKNOWN);
+        assert_false(SAID(&c, EVENT_DRIFT));            /* of a lock that nobody has seen nothing is known to be other than written */
         look(&c);
         assert_int_equal(c.cloud.n_writes, 1);
 
@@ -921,6 +1199,16 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_never_repeats_a_lost_request_blindly),
                 cmocka_unit_test(test_lock_step_lost_answer_with_settle_zero_ends),
                 cmocka_unit_test(test_lock_step_without_effect_gives_up_until_the_poll),
+                cmocka_unit_test(test_lock_step_rests_after_a_climb),
+                cmocka_unit_test(test_lock_step_does_not_repeat_what_may_come),
+                cmocka_unit_test(test_lock_step_does_not_rest_after_refusals),
+                cmocka_unit_test(test_lock_step_rests_after_lost_requests),
+                cmocka_unit_test(test_lock_step_rests_after_enabling),
+                cmocka_unit_test(test_lock_step_holds_what_was_said),
+                cmocka_unit_test(test_lock_step_says_what_is_misstated),
+                cmocka_unit_test(test_lock_step_refused_once),
+                cmocka_unit_test(test_lock_step_stated_against_learned),
+                cmocka_unit_test(test_lock_step_cap_without_a_day_to_spare),
                 cmocka_unit_test(test_lock_step_busy_changes_nothing),
                 cmocka_unit_test(test_lock_step_refusals),
                 cmocka_unit_test(test_lock_step_freezes_on_what_no_reading_allows),
@@ -932,6 +1220,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_wakes_when_the_lead_is_reached),
                 cmocka_unit_test(test_lock_step_enables),
                 cmocka_unit_test(test_lock_step_lapsed),
+                cmocka_unit_test(test_lock_step_says_lapsed),
                 cmocka_unit_test(test_lock_step_unread),
                 cmocka_unit_test(test_lock_step_says_expiring_while_unread),
                 cmocka_unit_test(test_lock_step_believes_no_stepped_clock),

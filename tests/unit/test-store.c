@@ -200,6 +200,16 @@ static void test_store_thaw(void **state) {
         }
         assert_int_equal(store_commit(store), 0);
 
+        /* By its name, what was learned of it is forgotten where it is not frozen; by no name it is left alone. */
+        sample_endpoint(&random, 3, &s);
+        s.endpoint.frozen = false;
+        s.endpoint.readings = 1u << READING_ADDED;
+        assert_int_equal(store_put(store, &s.record), 0);
+        assert_int_equal(store_commit(store), 0);
+        assert_int_equal(store_thaw(store, "https://gaussdb-3.example.com"), 1);
+        assert_int_equal(store_thaw(store, "https://gaussdb-3.example.com"), 0);
+        assert_int_equal(query_int(*state, "SELECT count(*) FROM endpoint WHERE readings = 'added'"), 0);
+
         assert_int_equal(store_thaw(store, "https://elsewhere.example.com"), 0);
         assert_int_equal(store_thaw(store, "https://gaussdb-1.example.com"), 1);
         assert_false(store_dirty(store));       /* durable at once */
@@ -216,6 +226,14 @@ static void test_store_thaw(void **state) {
         assert_int_equal(store_commit(store), 0);
         assert_int_equal(query_int(*state, "SELECT sum(frozen) FROM endpoint"), 0);
         assert_int_equal(store_thaw(store, NULL), 0);
+
+        sample_endpoint(&random, 3, &s);
+        s.endpoint.frozen = false;
+        s.endpoint.readings = 1u << READING_ADDED;
+        assert_int_equal(store_put(store, &s.record), 0);
+        assert_int_equal(store_commit(store), 0);
+        assert_int_equal(store_thaw(store, NULL), 0);
+        assert_int_equal(query_int(*state, "SELECT count(*) FROM endpoint WHERE readings = 'added'"), 1);
 }
 
 static void test_store_prune(void **state) {

@@ -301,21 +301,24 @@ static void test_decode_lock_none(void **state) {
         static const struct {
                 const char *body;
                 bool explicit_none;
+                int64_t ended;          /* seconds */
         } cases[] = {
-                { "{}", false },
-                { "{\"backup_vaultlock_info\":null}", false },
-                { "{\"backup_vaultlock_info\":{}}", false },
-                { LOCK("null", "null", "null", "null"), false },
-                { LOCK("0", "null", "0", "0"), false },
-                { LOCK("\"0\"", "null", "\"0\"", "0.0"), false },
-                { LOCK("0", "false", "0", "0"), true },
-                { LOCK("null", "false", "null", "null"), true },
-                { LOCK("7", "false", "0", "0"), true },
-                { LOCK("-1", "false", "-1", "-1"), true },
-                { LOCK("7", "false", "1775500000", "1776104800"), true },
-                { LOCK("7", "false", "1775500000000", "1776104800000"), true },
-                { LOCK("7", "false", "0", "1785551940"), true },
-                { "{\"backup_vaultlock_info\":{\"lock_policy\":false}}", true },
+                { "{}", false, 0 },
+                { "{\"other\":null}", false, 0 },
+                { "{\"backup_vaultlock_info\":null,\"other\":1}", false, 0 },
+                { "{\"backup_vaultlock_info\":null}", false, 0 },
+                { "{\"backup_vaultlock_info\":{}}", false, 0 },
+                { LOCK("null", "null", "null", "null"), false, 0 },
+                { LOCK("0", "null", "0", "0"), false, 0 },
+                { LOCK("\"0\"", "null", "\"0\"", "0.0"), false, 0 },
+                { LOCK("0", "false", "0", "0"), true, 0 },
+                { LOCK("null", "false", "null", "null"), true, 0 },
+                { LOCK("7", "false", "0", "0"), true, 0 },
+                { LOCK("-1", "false", "-1", "-1"), true, 0 },
+                { LOCK("7", "false", "1775500000", "1776104800"), true, 1776104800 },
+                { LOCK("7", "false", "1775500000000", "1776104800000"), true, 1776104800 },
+                { LOCK("7", "false", "0", "1785551940"), true, 1785551940 },
+                { "{\"backup_vaultlock_info\":{\"lock_policy\":false}}", true, 0 },
         };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
@@ -327,6 +330,7 @@ static void test_decode_lock_none(void **state) {
                 assert_int_equal(a.lock.presence, LOCK_NONE);
                 assert_int_equal(a.lock.explicit_none, cases[i].explicit_none);
                 assert_int_equal(a.lock.end_usec, 0);
+                assert_int_equal(a.lock.ended_usec, (usec_t) cases[i].ended * USEC_PER_SEC);
                 assert_int_equal(a.lock.retention_days, 0);
         }
 }
@@ -335,6 +339,9 @@ static void test_decode_lock_unreadable(void **state) {
         static const struct {
                 const char *body, *message;
         } cases[] = {
+                { "{\"unexpected\":1}", "backup_vaultlock_info: missing" },
+                { "{\"unexpected\":false}", "backup_vaultlock_info: missing" },
+                { "{\"backup_vault_lock_info\":{\"lock_policy\":true}}", "backup_vaultlock_info: missing" },
                 { "{\"backup_vaultlock_info\":[]}", "backup_vaultlock_info: found a list, expected an object" },
                 { "{\"backup_vaultlock_info\":\"\"}", "backup_vaultlock_info: found text" },
                 { "{\"backup_vaultlock_info\":false}", "backup_vaultlock_info: found false" },
