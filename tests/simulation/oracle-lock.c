@@ -129,10 +129,11 @@ void oracle_lock_effect(Oracle *o, int subject) {
 
         /* A success without effect disproves a reading that is the true one, as far as anybody can tell (holdfastd(8), What cannot be taken
          * back, 2): the larger request that follows is right under all that are left. The same if reads lag by more than a quarter of what
-         * remains of the lock, which is as long as waiting may take. */
+         * remains of the lock, which is as long as waiting may take. And if somebody moves the end between the read and the request that
+         * rests on it: the API has no way to ask for one end if it is still another. */
         /* The API shows whole seconds, of the lock and of its own time: what lies between two of them nobody can reckon with. */
         if (w->end_usec > w->cap_usec + USEC_PER_SEC) {
-                if (w->deceived || is_too_late(o, w))
+                if (w->deceived || w->unseen || is_too_late(o, w))
                         l->figures.n_deceived++;
                 else
                         life_fail(l, subject, "a", "the lock ends %" PRIu64 " s past its cap", (w->end_usec - w->cap_usec) / USEC_PER_SEC);
@@ -159,13 +160,23 @@ void oracle_lock_reckon(Oracle *o, bool by_hand) {
                 if (!l->scenario.subjects[i].has_lock || !sim_truth(l->sim, l->scenario.subjects[i].id, &truth) ||
                     truth.lock_end_usec == w->end_usec)
                         continue;
-                if (by_hand)
+                if (by_hand) {
                         life_trace(l, (int) i, TRACE_TRUTH, "lock changed by hand", (int64_t) truth.lock_end_usec, 0);
+                        w->unseen = true;
+                        w->hand_usec = life_cloud_now(l);
+                }
                 w->end_usec = truth.lock_end_usec;
                 w->running = w->end_usec > life_cloud_now(l);
                 w->good_usec = life_now(l);
         }
         note_next_end(o);
+}
+
+void oracle_lock_read(Oracle *o, int subject) {
+        LockWatch *w = &o->locks[subject];
+
+        if (w->hand_usec + o->read_delay_usec <= life_cloud_now(o->life))
+                w->unseen = false;
 }
 
 /* --- That it lapses ------------------------------------------------------------------------------------------------ */

@@ -95,6 +95,8 @@ void oracle_on_sent(Oracle *o, const MachineExchange *x) {
 
         subject = life_subject(x->instance->name);
         life_trace(l, subject, TRACE_SENT, call_to_string(x->ask->call), x->ask->call == CALL_LOCK_SET ? x->ask->lock_set.days : 0, 0);
+        if (x->ask->call == CALL_LOCK_GET)
+                oracle_lock_read(o, subject);
         if (!call_is_write(x->ask->call))
                 return;
 

@@ -45,6 +45,8 @@ typedef struct LockWatch {
         usec_t before_usec;     /* the end that was seen when the last effect moved it */
         usec_t good_usec;       /* CLOCK_BOOTTIME: it could be read, written and stored since, but for an exchange now and then */
         bool running;
+        bool unseen;            /* somebody moved its end by hand, and no read that could show it has gone out since */
+        usec_t hand_usec;       /* cloud's clock, of that */
         bool deceived;          /* a request of the climb that goes on was answered with a success that was none */
         LockIntent intent;      /* of the last request */
         unsigned n_effects;
@@ -126,6 +128,7 @@ void oracle_lock_sent(Oracle *o, int subject, const Instance *i, const Ask *ask)
 void oracle_lock_effect(Oracle *o, int subject);
 void oracle_lock_ends(Oracle *o);
 void oracle_lock_reckon(Oracle *o, bool by_hand);
+void oracle_lock_read(Oracle *o, int subject);
 void oracle_lock_trouble(Oracle *o, int subject);       /* TRACE_ALL: all */
 
 /* oracle-drift.c */
