@@ -13,7 +13,7 @@ from procs import Failed, cpu_usec, wait_until
 from report import Section
 
 N_TAURUS, N_AUDIT = 1000, 200
-# Locks are looked at at once and the rest within twenty seconds; nothing twice before all is put back.
+# With these intervals hardly anything is polled twice before all is put back: locks come first, and each waits for the disk.
 LINES = ("defaults: {encryption: {poll: 20s}, schedule: {poll: 20s}}\n"
          "limits: {new_locks_per_day: 1000000}\n")
 
