@@ -395,8 +395,10 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
 
         id->failure = *failure;
         if (id->credentials->security_token && id->metadata) {
-                if (id->renewed) {
-                        identity_refuse(e, failure);    /* a new one was refused as well */
+                /* A new one was refused as well; or soon after it was handed out, whatever came in between: one after the other would go on
+                 * for ever. */
+                if (id->renewed || engine_boottime(e) < id->retry_at_usec) {
+                        identity_refuse(e, failure);
                         return false;
                 }
                 id->renewed = true;
