@@ -25,6 +25,13 @@ static uint64_t item_phase(Item *item) {
         return item->phase = h;
 }
 
+/* Its place in a round of @round_usec; within a second in the same order each time. */
+static usec_t item_slot_usec(Item *item, usec_t round_usec) {
+        uint64_t hash = item_phase(item);
+
+        return hash % round_usec / SLOT_USEC * SLOT_USEC + hash % BATCH_USEC;
+}
+
 void engine_item_show(Engine *e, Item *item, Verdict v) {
         if (item->gone)
                 return;
@@ -59,8 +66,7 @@ bool engine_item_goes_first(const Engine *e, const Item *item) {
 
 void engine_item_plan_poll(Engine *e, Item *item) {
         usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
-        uint64_t hash = item_phase(item);
-        usec_t phase = hash % poll / SLOT_USEC * SLOT_USEC + hash % BATCH_USEC; /* in the same order each time */
+        usec_t phase = item_slot_usec(item, poll);
         usec_t since_start = usec_sub(now, e->started_at_usec);
         usec_t slot;
 
@@ -178,7 +184,7 @@ void engine_item_due_soon(Engine *e, Item *item) {
         if (item->control == CONTROL_LOCK || e->options.once)
                 heap_put(&e->due, &item->due, now);
         else
-                heap_put(&e->due, &item->due, now + item_phase(item) % spread);
+                heap_put(&e->due, &item->due, now + item_slot_usec(item, spread));
 }
 
 int engine_reconcile(Engine *e, const char *name) {
