@@ -49,7 +49,7 @@ def test_installed_it_runs_and_waits_for_policies(fresh, cloud):
     assert not re.search(r"warning|error|failed", fresh.installed_by.text, re.I), fresh.installed_by
     assert fresh.show("holdfast", "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
     assert fresh.show("holdfast", "StatusText").startswith("0 controls")
-    assert [e["HOLDFAST_EVENT"] for e in Holdfast(fresh, cloud).events()] == ["started"]
+    assert [e["HOLDFAST_EVENT"] for e in Holdfast(fresh, cloud).events()] == ["bus-joined", "started"]
     wait_until(lambda: fresh.run("busctl status org.holdfast1", check=False).rc == 0, 15, "the daemon is on the bus, without a restart")
     assert fresh.run("systemctl is-system-running").stdout.strip() == "running"
     assert fresh.run("id -u holdfast").stdout.strip() != "0"
