@@ -360,7 +360,7 @@ static void place_settle(Engine *e, const Place *place) {
         order_append(&e->order, item);
 }
 
-static void say_removed(Engine *e, const Instance *i) {
+static void say_removed(Engine *e, const Instance *i, const char *why) {
         Event event = EVENT(EVENT_POLICY_REMOVED);
 
         event.name = i->name;
@@ -368,8 +368,12 @@ static void say_removed(Engine *e, const Instance *i) {
         event.service = service_to_string(i->service);
         event.region = i->region;
         event.file = i->file;
-        event_set_message(&event, "%s: its policy is gone, nothing is enforced for it any more", i->name);
+        event_set_message(&event, "%s: %s, nothing is enforced for %s any more", i->name, why, i->instance_id);
         engine_say(e, &event);
+}
+
+static bool same_instance(const Instance *a, const Instance *b) {
+        return a->service == b->service && streq(a->instance_id, b->instance_id);
 }
 
 /* Both are sorted by name. */
@@ -383,7 +387,9 @@ static void say_those_removed(Engine *e, const PolicySet *before, const PolicySe
                 while (k < now->n_instances && now->instances[k] != old && (r = strcmp(now->instances[k]->name, old->name)) < 0)
                         k++;
                 if (k >= now->n_instances || (now->instances[k] != old && r > 0))
-                        say_removed(e, old);
+                        say_removed(e, old, "its policy is gone");
+                else if (!same_instance(now->instances[k], old))
+                        say_removed(e, old, "its policy is for another instance now");
         }
 }
 

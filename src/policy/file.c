@@ -140,7 +140,7 @@ static int file_read_bytes(int dir_fd, const char *name, Problems *problems, cha
         }
 
         if (n > POLICY_DOCUMENT_MAX) {
-                problems_add(problems, 0, 0, NULL, "found more than %d bytes, expected at most 1 MiB",
+                problems_add(problems, 1, 1, NULL, "found more than %d bytes, expected at most 1 MiB",
                              POLICY_DOCUMENT_MAX);
                 return -EINVAL;
         }

@@ -458,7 +458,7 @@ int policies_load_buffer(const char *file, const char *text, size_t n, const Set
 
         problems_init(&problems, file, diags);
         if (n > POLICY_DOCUMENT_MAX) {
-                problems_add(&problems, 0, 0, NULL, "found %zu bytes, expected at most 1 MiB", n);
+                problems_add(&problems, 1, 1, NULL, "found %zu bytes, expected at most 1 MiB", n);
                 r = load_unreadable(l, &problems);
         } else
                 r = load_text(l, &problems, text, n, 0);

@@ -106,7 +106,7 @@ int settings_load_buffer(const char *file, const char *text, size_t n, Diagnosti
 
         problems_init(&problems, file, diags);
         if (n > POLICY_DOCUMENT_MAX) {
-                problems_add(&problems, 0, 0, NULL, "found %zu bytes, expected at most 1 MiB", n);
+                problems_add(&problems, 1, 1, NULL, "found %zu bytes, expected at most 1 MiB", n);
                 return problems.error < 0 ? problems.error : -EINVAL;
         }
         return settings_load_text(&problems, text, n, ret);

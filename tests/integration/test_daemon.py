@@ -173,6 +173,18 @@ def test_reload_removed_policy(holdfast, cloud):
     assert len(cloud.requests(path=gone.id)) == n
 
 
+def test_policy_for_another_instance(holdfast, cloud):
+    """The name stays, what it protected does not: that is said."""
+    first = holdfast.encryption("orders", poll="1s")
+    daemon = holdfast.start()
+    daemon.wait_event("compliant", name="orders")
+    second = cloud.add_taurus("other")
+    holdfast.encryption("orders", second, poll="1s")
+    daemon.reload()
+    event = daemon.wait_event("policy-removed", name="orders")
+    assert event["HOLDFAST_INSTANCE"] == first.id
+
+
 def test_reload_broken_policy_keeps_the_last_good_one(holdfast, cloud):
     instance = holdfast.encryption("orders", poll="1s")
     daemon = holdfast.start()

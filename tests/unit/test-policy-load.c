@@ -198,7 +198,7 @@ static void test_large_file(void **state) {
         memset(text, '#', POLICY_DOCUMENT_MAX + 1);
         text[POLICY_DOCUMENT_MAX + 1] = '\0';
         write_file(f, "large.yaml", text);
-        load(f, "", 1, "large.yaml: found more than 1048576 bytes, expected at most 1 MiB\n");
+        load(f, "", 1, "large.yaml:1:1: found more than 1048576 bytes, expected at most 1 MiB\n");
         text[POLICY_DOCUMENT_MAX] = '\0';
         write_file(f, "large.yaml", text);
         load(f, "", 0, "");
