@@ -61,13 +61,13 @@ static void ask_write(const Situation *s, const LockView *v, LockAction action, 
 }
 
 /* Of a climb, so many requests may show nothing: each reading has its own, and one that was lost is made once more. After that the next climb
- * is waited for. */
+ * is waited for. With settle: 0s an unchanged lock is believed at once: then what was lost has never arrived, however often that is. */
 static bool climb_is_over(const Situation *s, const LockView *v, LockAction action, const Decision *d) {
         static const unsigned most[LOCK_ACTION__MAX] = { [LOCK_ENABLE] = 2, [LOCK_EXTEND] = READING__MAX };
         LockRest rest;
 
         lock_rest(v->memory, v->now_usec, v->policy->settle_usec, &rest);
-        return lock_candidate_readings(s, d) == 0 || rest.n_unshown[action] >= most[action];
+        return lock_candidate_readings(s, d) == 0 || (v->policy->settle_usec > 0 && rest.n_unshown[action] >= most[action]);
 }
 
 void lock_begin_climb(const Situation *s, const LockView *v, Decision *d) {
