@@ -7,7 +7,8 @@
  * When each control is looked at.
  */
 
-#define SLOT_USEC USEC_PER_SEC                  /* polls begin on a grid of this, so that one wake-up serves all of a second */
+#define GRID_USEC USEC_PER_SEC                  /* polls begin on a grid of this, so that one wake-up serves all of a second */
+#define GRID_POLL_USEC (10 * USEC_PER_SEC)      /* unless they are shorter than this: a second matters then; picked */
 #define FIRST_ROUND_MIN_USEC USEC_PER_SEC       /* over which the first round is spread, with room for the rate */
 
 /* Where in its interval an instance's control is polled: by its name alone, so that it stays the same over restarts. */
@@ -23,13 +24,6 @@ static uint64_t item_phase(Item *item) {
         h *= UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 33;
         return item->phase = h;
-}
-
-/* Its place in a round of @round_usec; within a second in the same order each time. */
-static usec_t item_slot_usec(Item *item, usec_t round_usec) {
-        uint64_t hash = item_phase(item);
-
-        return hash % round_usec / SLOT_USEC * SLOT_USEC + hash % BATCH_USEC;
 }
 
 void engine_item_show(Engine *e, Item *item, Verdict v) {
@@ -66,9 +60,14 @@ bool engine_item_goes_first(const Engine *e, const Item *item) {
 
 void engine_item_plan_poll(Engine *e, Item *item) {
         usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
-        usec_t phase = item_slot_usec(item, poll);
+        uint64_t hash = item_phase(item);
+        usec_t phase = hash % poll;
         usec_t since_start = usec_sub(now, e->started_at_usec);
         usec_t slot;
+
+        /* One wake-up for all of a second, and within it in the same order each time. */
+        if (poll >= GRID_POLL_USEC)
+                phase = phase / GRID_USEC * GRID_USEC + hash % BATCH_USEC;
 
         /* The next of its slots: never more than an interval away, also after a look out of turn. */
         slot = (since_start + poll - phase) / poll * poll + phase;
@@ -184,7 +183,7 @@ void engine_item_due_soon(Engine *e, Item *item) {
         if (item->control == CONTROL_LOCK || e->options.once)
                 heap_put(&e->due, &item->due, now);
         else
-                heap_put(&e->due, &item->due, now + item_slot_usec(item, spread));
+                heap_put(&e->due, &item->due, now + item_phase(item) % spread);
 }
 
 int engine_reconcile(Engine *e, const char *name) {
