@@ -219,6 +219,8 @@ typedef struct Identity {
         bool metadata_retried;
         bool refreshing;        /* metadata: while the old key is in use */
         bool renewed;           /* metadata: on a refusal, and nothing was accepted since: the next refusal is not the key's fault */
+        unsigned n_renewals;    /* on a refusal, of late */
+        usec_t renewals_since_usec;     /* CLOCK_BOOTTIME */
         bool said_ready;
         Scope *scopes;
         Failure failure;        /* why there is none, or why it was refused */

@@ -26,6 +26,7 @@
 #define DOUBT_EXCHANGES 4                               /* of the quick ones; picked: an exchange may take three times what another took */
 #define QUICK_SHARE 16                                  /* by which part of it a slower exchange counts; picked: some may hang and still answer */
 #define METADATA_REFRESH_USEC (40 * USEC_PER_MINUTE)    /* as the SDKs do, or half of the life that is left */
+#define RENEWALS_MAX 3                                  /* picked */
 #define CLOCK_MAX_USEC (15 * USEC_PER_MINUTE)           /* the gateway takes no signature from further away */
 
 usec_t identity_backoff(Engine *e, unsigned n_failed) {
@@ -366,6 +367,19 @@ IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret,
         return identity_uses_password(e) ? password_pass(e, i, call, ret, reterr) : key_pass(e, i, call, ret, reterr);
 }
 
+/* A key that was refused is renewed so often in six minutes: with a wrong clock, and an answer in between that does not look at the key, one
+ * after the other would be refused for ever. */
+static bool may_renew(Engine *e) {
+        Identity *id = &e->identity;
+        usec_t now = engine_boottime(e);
+
+        if (usec_sub(now, id->renewals_since_usec) >= REFUSED_USEC) {
+                id->renewals_since_usec = now;
+                id->n_renewals = 0;
+        }
+        return id->n_renewals++ < RENEWALS_MAX;
+}
+
 bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Failure *failure) {
         Identity *id = &e->identity;
         unsigned generation = id->generation;
@@ -395,9 +409,7 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
 
         id->failure = *failure;
         if (id->credentials->security_token && id->metadata) {
-                /* A new one was refused as well; or soon after it was handed out, whatever came in between: one after the other would go on
-                 * for ever. */
-                if (id->renewed || engine_boottime(e) < id->retry_at_usec) {
+                if (id->renewed || !may_renew(e)) {     /* a new one was refused as well */
                         identity_refuse(e, failure);
                         return false;
                 }

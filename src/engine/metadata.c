@@ -148,9 +148,8 @@ void identity_on_metadata_key(Engine *e, const HttpReply *reply) {
         r = identity_adopt(e, c);
         if (r == 0 && id->state == IDENTITY_FETCHING)
                 identity_refuse(e, &id->failure);        /* still the key that was refused */
-        /* It has no newer one yet; or, by a clock that is wrong, even a new one has expired, or will in a moment: each one would be new, and
-         * have all that is unknown looked at again. */
-        if (r >= 0)
+        /* It has no newer one yet; or, by a clock that is wrong, even a new one has expired. */
+        if (r == 0 || (r > 0 && id->refresh_at_usec <= engine_realtime(e)))
                 id->retry_at_usec = engine_boottime(e) + IDENTITY_NONE_RETRY_USEC;
         if (r < 0) {
                 identity_fail_withheld(&f, "the key from the metadata service could not be used: %s", strerror(-r));
