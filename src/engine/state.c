@@ -204,6 +204,16 @@ static bool settle_dirty(Engine *e) {
         return all;
 }
 
+/* All that was put is in no commit any more, and the next one, of others, will not have it either. */
+static void miss_dirty(Engine *e) {
+        Endpoint *n, *next;
+
+        for (Item *item = e->dirty; item; item = item->dirty_next)
+                item->missing = true;
+        HASH_ITER(hh, e->endpoints, n, next)
+                n->missing = n->dirty;
+}
+
 void engine_on_committed(Engine *e, int result) {
         Run *committing, *r;
 
@@ -215,8 +225,10 @@ void engine_on_committed(Engine *e, int result) {
         if (result >= 0) {
                 if (settle_dirty(e))
                         say_state_recovered(e);
-        } else
+        } else {
+                miss_dirty(e);
                 engine_say_state_failing(e, result);
+        }
 
         while ((r = committing)) {
                 committing = r->next;
