@@ -23,8 +23,8 @@ typedef struct Pending {
 /* What a file is known to hold on the medium, and what it may hold on top of that. */
 typedef struct Image {
         char path[PATH_SIZE];
-        char *synced;
-        size_t n_synced;
+        char *synced;           /* NULL: nothing is known of it yet */
+        size_t n_synced, n_allocated;
         Pending *pending;
         size_t n_pending;
 } Image;
@@ -103,20 +103,48 @@ static void image_add(Image *i, sqlite3_int64 at, const void *data, size_t n) {
         }
 }
 
-/* The content of now is on the medium. */
-static void image_sync(Image *i, sqlite3_file *real) {
+/* Makes it @n bytes long; new ones are zero. */
+static void image_resize(Image *i, size_t n) {
+        if (n >= i->n_allocated) {
+                i->n_allocated = 2 * n + 1;
+                i->synced = realloc(i->synced, i->n_allocated);
+                assert(i->synced);
+        }
+        if (n > i->n_synced)
+                memset(i->synced + i->n_synced, 0, n - i->n_synced);
+        i->n_synced = n;
+}
+
+/* As it was found, so it is on the medium. */
+static void image_begin(Image *i, sqlite3_file *real) {
         sqlite3_int64 size = 0;
 
-        if (!i || real->pMethods->xFileSize(real, &size) != SQLITE_OK)
+        if (real->pMethods->xFileSize(real, &size) != SQLITE_OK)
                 return;
 
-        image_forget_pending(i);
-        free(i->synced);
-        i->n_synced = (size_t) size;
-        i->synced = malloc(i->n_synced + 1);
-        assert(i->synced);
+        image_resize(i, (size_t) size);
         if (size > 0)
                 (void) real->pMethods->xRead(real, i->synced, (int) size, 0);
+}
+
+/* What was written is on the medium. */
+static void image_sync(Image *i) {
+        if (!i)
+                return;
+
+        for (size_t k = 0; k < i->n_pending; k++) {
+                const Pending *p = &i->pending[k];
+                size_t at = (size_t) p->at;
+
+                if (!p->data) {
+                        image_resize(i, at);
+                        continue;
+                }
+                if (at + p->n > i->n_synced)
+                        image_resize(i, at + p->n);
+                memcpy(i->synced + at, p->data, p->n);
+        }
+        image_forget_pending(i);
 }
 
 static File *of(sqlite3_file *f) {
@@ -153,7 +181,7 @@ static int file_sync(sqlite3_file *f, int flags) {
         if (fails(false, false))
                 return SQLITE_IOERR_FSYNC;
 
-        image_sync(of(f)->image, of(f)->real);  /* nothing else makes it durable here */
+        image_sync(of(f)->image);       /* nothing else makes it durable here */
         return SQLITE_OK;
 }
 
@@ -230,6 +258,8 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags
         file->real = (sqlite3_file *) (file + 1);
         if (fails(false, false))
                 return SQLITE_CANTOPEN;
+        if (path && access(path, F_OK) < 0)
+                image_forget(image_get(path));  /* of a file that was removed or renamed behind our back */
 
         rc = real_vfs->xOpen(real_vfs, path, file->real, flags, ret_flags);
         if (rc != SQLITE_OK)
@@ -237,7 +267,7 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags
 
         file->image = path ? image_get(path) : NULL;
         if (file->image && !file->image->synced)
-                image_sync(file->image, file->real);    /* as it was found */
+                image_begin(file->image, file->real);
         file->base.pMethods = &methods;
         return SQLITE_OK;
 }
