@@ -90,8 +90,12 @@ static char *id_of(SimRouteIds *ids, const char *name, size_t n) {
 /* Part by part; an id is any part that is not empty. */
 static bool match(const char *pattern, const char *path, SimRouteIds *ids) {
         while (*pattern == '/' && *path == '/') {
-                size_t n_pattern = strcspn(++pattern, "/"), n_path = strcspn(++path, "/");
+                size_t n_pattern, n_path;
 
+                pattern++;
+                path++;
+                n_pattern = (size_t) (strchrnul(pattern, '/') - pattern);
+                n_path = (size_t) (strchrnul(path, '/') - path);
                 if (*pattern == '{') {
                         char *id = id_of(ids, pattern, n_pattern);
                         size_t n = MIN(n_path, (size_t) SIM_ID_MAX);
@@ -194,14 +198,14 @@ const SimRoute *sim_route_find(const Sim *s, const SimRequest *q, SimRouteIds *r
                 const SimRoute *r = &routes[i];
                 SimRouteIds ids;
 
+                if ((r->service == SIM_METADATA) != (q->listener == SIM_LISTENER_METADATA))
+                        continue;
+                if (host >= 0 && host != (int) r->service && r->service != SIM_METADATA)
+                        continue;
                 if (!streq(r->method, q->method))
                         continue;
                 ids.project[0] = ids.domain[0] = ids.instance[0] = ids.backup[0] = '\0';
                 if (!match(r->pattern, q->path, &ids))
-                        continue;
-                if (host >= 0 && host != (int) r->service && r->service != SIM_METADATA)
-                        continue;
-                if ((r->service == SIM_METADATA) != (q->listener == SIM_LISTENER_METADATA))
                         continue;
                 if (found && owner(s, q, &ids) != r->service)
                         continue;

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include "sim/percent.h"
 
@@ -74,7 +75,13 @@ int sim_signature_parse_date(const char *s, usec_t *ret) {
         for (size_t i = 0; i < sizeof(form); i++)
                 if (form[i] == 'd' ? !isdigit((unsigned char) s[i]) : s[i] != form[i])
                         return -EINVAL;
-        (void) snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", s, s + 4, s + 6, s + 9, s + 11, s + 13);
+        for (size_t i = 0, n = 0; i < sizeof(form); i++) { /* 20200608T023900Z is 2020-06-08T02:39:00Z */
+                if (i == 4 || i == 6)
+                        text[n++] = '-';
+                else if (i == 11 || i == 13)
+                        text[n++] = ':';
+                text[n++] = s[i];
+        }
         return timestamp_parse(text, ret);
 }
 
@@ -225,11 +232,47 @@ static void hex_format(const unsigned char *p, char ret[static 65]) {
         ret[64] = '\0';
 }
 
+/* OpenSSL's SHA-256 and HMAC, looked up once. The simulated cloud has one thread. */
+static struct {
+        EVP_MD *sha256;
+        EVP_MD_CTX *digest;
+        EVP_MAC_CTX *mac;
+} crypto;
+
+static int crypto_get(void) {
+        OSSL_PARAM params[] = {
+                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){ "SHA256" }, 0),
+                OSSL_PARAM_construct_end(),
+        };
+        EVP_MAC *hmac;
+
+        if (crypto.mac)
+                return 0;
+        if (!crypto.sha256)
+                crypto.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        if (!crypto.digest)
+                crypto.digest = EVP_MD_CTX_new();
+        hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+        crypto.mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+        EVP_MAC_free(hmac); /* the context has a reference */
+        if (!crypto.sha256 || !crypto.digest || !crypto.mac || EVP_MAC_CTX_set_params(crypto.mac, params) != 1) {
+                EVP_MAC_CTX_free(crypto.mac);
+                crypto.mac = NULL;
+                ERR_clear_error();
+                return -EIO;
+        }
+        return 0;
+}
+
 static int sha256_hex(const void *p, size_t n, char ret[static 65]) {
         unsigned char hash[EVP_MAX_MD_SIZE];
-        unsigned n_hash;
+        unsigned n_hash = 0;
 
-        if (EVP_Digest(p, n, hash, &n_hash, EVP_sha256(), NULL) != 1 || n_hash != 32) {
+        if (crypto_get() < 0)
+                return -EIO;
+        if (EVP_DigestInit_ex2(crypto.digest, crypto.sha256, NULL) != 1 ||
+            EVP_DigestUpdate(crypto.digest, p, n) != 1 || EVP_DigestFinal_ex(crypto.digest, hash, &n_hash) != 1 ||
+            n_hash != 32) {
                 ERR_clear_error();
                 return -EIO;
         }
@@ -269,15 +312,16 @@ int sim_signature_compute(const char *canonical_request, const char *sdk_date, c
                           char ret[static 65]) {
         char hash[65], text[256];
         unsigned char mac[EVP_MAX_MD_SIZE];
-        unsigned n_mac = 0;
+        size_t n_mac = 0;
         int n, r;
 
         r = sha256_hex(canonical_request, strlen(canonical_request), hash);
         if (r < 0)
                 return r;
         n = snprintf(text, sizeof(text), ALGORITHM "\n%.64s\n%s", sdk_date, hash);
-        if (!HMAC(EVP_sha256(), secret_key, (int) strlen(secret_key), (const unsigned char *) text, (size_t) n, mac,
-                  &n_mac) || n_mac != 32) {
+        if (EVP_MAC_init(crypto.mac, (const unsigned char *) secret_key, strlen(secret_key), NULL) != 1 ||
+            EVP_MAC_update(crypto.mac, (const unsigned char *) text, (size_t) n) != 1 ||
+            EVP_MAC_final(crypto.mac, mac, &n_mac, sizeof(mac)) != 1 || n_mac != 32) {
                 ERR_clear_error();
                 return -EIO;
         }

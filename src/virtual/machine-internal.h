@@ -52,7 +52,8 @@ DEFINE_CLEANUP(Remembered *, remembered_unref)
 bool memory_can_hold(const Ask *ask);
 /* What the ask would be answered at @now_usec of the simulated cloud's clock; belongs to memory. NULL: not known. */
 Remembered *memory_find(const Memory *y, const Instance *i, const Ask *ask, usec_t now_usec);
-int memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady *steady, Answer *taken);        /* 0 or -ENOMEM */
+/* Returns what is known now, which belongs to memory; NULL: out of memory. */
+Remembered *memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady *steady, Answer *taken);
 /* When the reads of a control can show something new, on the simulated cloud's clock, if nobody does anything; 0: not known. */
 usec_t memory_news_at(const Memory *y, const Instance *i, Control control);
 void memory_forget_call(Memory *y, const Instance *i, Call call);

@@ -148,7 +148,7 @@ usec_t memory_news_at(const Memory *y, const Instance *i, Control control) {
         return 0;
 }
 
-int memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady *steady, Answer *taken) {
+Remembered *memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady *steady, Answer *taken) {
         int place = place_of(ask->call);
         Remembered *r;
         Known *k;
@@ -158,7 +158,7 @@ int memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady 
         k = known_get(y, i);
         r = k ? calloc(1, sizeof(*r)) : NULL;
         if (!r)
-                return -ENOMEM;
+                return NULL;
 
         *r = (Remembered) {
                 .n_ref = 1,
@@ -171,7 +171,7 @@ int memory_learn(Memory *y, const Instance *i, const Ask *ask, const WireSteady 
         *taken = (Answer) {};
         remembered_unref(k->reads[place]);
         k->reads[place] = r;
-        return 0;
+        return r;
 }
 
 void memory_forget_call(Memory *y, const Instance *i, Call call) {

@@ -129,8 +129,9 @@ static void disagree(const Draw *d, const HttpReply *reply) {
         abort();
 }
 
-/* Compares with memory what has gone the whole way, or remembers it. */
-static int consider(Machine *m, const Draw *d, const HttpRequest *request, const HttpReply *reply, const WireSteady *steady) {
+/* Compares with memory what has gone the whole way, or remembers it: @ret then, a reference, so that nobody has to decode it again. */
+static int consider(Machine *m, const Draw *d, const HttpRequest *request, const HttpReply *reply, const WireSteady *steady,
+                    Remembered **ret) {
         const CallTarget target = {
                 .origin = request->origin,
                 .region = d->instance->region,
@@ -140,6 +141,7 @@ static int consider(Machine *m, const Draw *d, const HttpRequest *request, const
                 .language = "en-us",
         };
         usec_t now = sim_clock(m->sim, machine_cloud_time(m));
+        Remembered *learned = NULL;
         Failure failure = {};
         Answer answer = {};
         int r;
@@ -152,15 +154,21 @@ static int consider(Machine *m, const Draw *d, const HttpRequest *request, const
                 if (r == 0 || answer.date_usec != now / USEC_PER_SEC * USEC_PER_SEC || !memory_is_alike(&answer, &d->expected->answer))
                         disagree(d, reply);
                 m->counts.n_verified++;
-        } else if (r > 0)
-                r = memory_learn(&m->memory, d->instance, d->ask, steady, &answer);
+        } else if (r > 0) {
+                learned = memory_learn(&m->memory, d->instance, d->ask, steady, &answer);
+                if (!learned)
+                        r = -ENOMEM;
+                else if (m->options.verify > 0)
+                        *ret = remembered_ref(learned);
+        }
 
         answer_done(&answer);
         return r < 0 ? r : 0;
 }
 
-/* The cloud is asked, and its reply is on its way back. */
-static int ask_cloud(Machine *m, const Draw *d, const HttpRequest *request, HttpReply *ret, usec_t *delay_usec) {
+/* The cloud is asked, and its reply is on its way back: as it is, or as what it means where that is remembered from now on. */
+static int ask_cloud(Machine *m, const Draw *d, const HttpRequest *request, HttpReply *ret, Remembered **ret_remembered,
+                     usec_t *delay_usec) {
         MachineExchange x = { .request = request, .instance = d->instance, .ask = d->ask, .cookie = d->cookie };
         bool remembers = d->ask && (m->options.verify > 0 || m->options.skip) && memory_can_hold(d->ask);
         WireSteady steady = {};
@@ -184,7 +192,7 @@ static int ask_cloud(Machine *m, const Draw *d, const HttpRequest *request, Http
                 return 0;
         if (d->fate == MACHINE_DELIVER && MAX(steady.until_usec, steady.news_at_usec) > sim_clock(m->sim, machine_cloud_time(m)) &&
             (!m->hooks.replied || wire_digest(ret) == before))
-                return consider(m, d, request, ret, &steady);
+                return consider(m, d, request, ret, &steady, ret_remembered);
 
         memory_forget_call(&m->memory, d->instance, d->ask->call);      /* what the engine is told is not what there is */
         return 0;
@@ -203,6 +211,7 @@ static int invent(Machine *m, const Draw *d, const HttpRequest *request, HttpRep
 
 static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
         MachineExchange x = { .request = request, .cookie = cookie };
+        _cleanup_(remembered_unrefp) Remembered *remembered = NULL;
         _cleanup_(http_reply_done) HttpReply reply = {};
         _cleanup_(draw_done) Draw d = {};
         Machine *m = userdata;
@@ -227,7 +236,7 @@ static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
         switch (d.fate) {
         case MACHINE_DELIVER:
         case MACHINE_ALTER:
-                r = ask_cloud(m, &d, request, &reply, &d.delay_usec);
+                r = ask_cloud(m, &d, request, &reply, &remembered, &d.delay_usec);
                 break;
         case MACHINE_INVENT:
                 r = invent(m, &d, request, &reply);
@@ -239,7 +248,7 @@ static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
                 r = wire_fail(HTTP_LOST, "timed out", &reply);
                 break;
         case MACHINE_LOSE_REPLY:
-                r = ask_cloud(m, &d, request, &reply, &d.delay_usec);
+                r = ask_cloud(m, &d, request, &reply, &remembered, &d.delay_usec);
                 http_reply_done(&reply);
                 if (r >= 0)
                         r = wire_fail(HTTP_LOST, "timed out", &reply);
@@ -248,7 +257,7 @@ static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
                 assert(false);
         }
         if (r >= 0)
-                r = add_pending(m, cookie, d.delay_usec, &reply, NULL);
+                r = add_pending(m, cookie, d.delay_usec, remembered ? NULL : &reply, remembered);
         if (r >= 0)
                 http_request_done(request);
         return r;
