@@ -12,18 +12,29 @@
 #define FIRST_ROUND_MIN_USEC USEC_PER_SEC       /* over which the first round is spread, with room for the rate */
 
 /* Where in its interval an instance's control is polled: by its name alone, so that it stays the same over restarts. */
-static uint64_t item_phase(Item *item) {
+static uint64_t item_phase(const Item *item) {
+        const char *const key[] = {
+                service_to_string(item->instance->service), "/", item->instance->instance_id, "/", control_to_string(item->control),
+        };
         uint64_t h = UINT64_C(14695981039346656037);
 
-        if (item->phase != 0)
-                return item->phase;
-
-        for (const char *s = item->key; *s; s++)
-                h = (h ^ (unsigned char) *s) * UINT64_C(1099511628211);
+        for (size_t i = 0; i < N_ELEMENTS(key); i++)
+                for (const char *s = key[i]; *s; s++)
+                        h = (h ^ (unsigned char) *s) * UINT64_C(1099511628211);
         h ^= h >> 33;   /* neighbouring ids differ in the last characters only */
         h *= UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 33;
-        return item->phase = h;
+        return h;
+}
+
+static void item_show_renewal(Engine *e, Item *item) {
+        Kept scratch;
+        const LockMemory *m = &item_kept(item, &scratch)->state.lock;
+
+        if (m->seen)
+                heap_put(&e->renewals, &item->renewal, usec_sub(m->end_usec, item->instance->lock->renew_before_usec));
+        else
+                heap_remove(&e->renewals, &item->renewal);
 }
 
 void engine_item_show(Engine *e, Item *item, Verdict v) {
@@ -34,19 +45,15 @@ void engine_item_show(Engine *e, Item *item, Verdict v) {
                 Verdict before = item->shown;
 
                 e->n_shown[before]--;
-                item->shown = v;
+                item->shown = (uint8_t) v;
                 e->n_shown[v]++;
                 order_show(&e->order, item, before);
                 if (e->world.shown)
                         e->world.shown(e->world.userdata, item->instance, item->control, v);
         }
 
-        if (item->control != CONTROL_LOCK)
-                return;
-        if (item->state.lock.seen)
-                heap_put(&e->renewals, &item->renewal, usec_sub(item->state.lock.end_usec, item->instance->lock->renew_before_usec));
-        else
-                heap_remove(&e->renewals, &item->renewal);
+        if (item->control == CONTROL_LOCK)
+                item_show_renewal(e, item);
 }
 
 /* Locks go first at the start, out of turn, where one is not as it should be, and near its end. A regular poll of one with time left takes its
@@ -55,7 +62,8 @@ bool engine_item_goes_first(const Engine *e, const Item *item) {
         if (item->control != CONTROL_LOCK)
                 return false;
 
-        return !item->looked || item->poll_at_usec == 0 || item->shown != VERDICT_COMPLIANT || item->renewal.at_usec <= engine_realtime(e);
+        return !item->looked || item->poll_at_usec == 0 || item->shown != VERDICT_COMPLIANT || item->renewal.index == 0 ||
+               heap_usec(&e->renewals, &item->renewal) <= engine_realtime(e);
 }
 
 void engine_item_plan_poll(Engine *e, Item *item) {
@@ -93,9 +101,14 @@ static void say_no_endpoint(Engine *e, Item *item) {
 /* There is nobody to ask any more. */
 void engine_item_lost_endpoint(Engine *e, Item *item) {
         say_no_endpoint(e, item);
-        item_note_end(item, "no endpoint is known for its service in its region", NULL);
-        if (item->state.unknown_since_usec == 0)
-                item->state.unknown_since_usec = engine_realtime(e);
+        if (item_open(e, item) >= 0) {  /* without memory it is said, and that is all */
+                ControlState *state = &item->open->kept.state;
+
+                item_note_end(e, item, "no endpoint is known for its service in its region", NULL);
+                if (state->unknown_since_usec == 0)
+                        state->unknown_since_usec = engine_realtime(e);
+                item_close(e, item);
+        }
         engine_item_show(e, item, VERDICT_UNKNOWN);
         heap_remove(&e->due, &item->due);
         heap_remove(&e->renewals, &item->renewal);
@@ -115,11 +128,11 @@ void engine_item_done(Engine *e, Item *item, usec_t at_usec) {
 
         if (item->changed) {
                 item->changed = false;
-                item->endpoint = item->next_endpoint;
+                item->endpoint_number = endpoint_number_of(e, item);
                 at_usec = 0;
                 item->poll_at_usec = 0;
         }
-        if (!item->endpoint) {
+        if (item->endpoint_number == 0) {
                 engine_item_lost_endpoint(e, item);
                 return;
         }
@@ -172,11 +185,11 @@ void engine_item_due_soon(Engine *e, Item *item) {
         usec_t now = engine_boottime(e);
         usec_t spread = MIN(instance_poll_usec(item->instance, item->control), round_usec(e));
 
-        if (item->run) {
+        if (item_run(item)) {
                 item->changed = true;
                 return;
         }
-        if (item->ready || item->finished || !item->endpoint)
+        if (item->ready || item->finished || item->endpoint_number == 0)
                 return;
 
         item->poll_at_usec = 0;
@@ -208,19 +221,14 @@ int engine_reconcile(Engine *e, const char *name) {
 }
 
 void engine_wake_unknown(Engine *e) {
-        Item *item, *next;
-
-        HASH_ITER(hh, e->items, item, next)
-                if (item->state.unknown_since_usec > 0 && !item->run)
-                        engine_item_due_soon(e, item);
+        for (size_t i = 0; i < e->order.n; i++)
+                if (item_unknown_since(e->order.items[i]) > 0 && !item_run(e->order.items[i]))
+                        engine_item_due_soon(e, e->order.items[i]);
 }
 
 void engine_on_clock_step(Engine *e) {
-        Item *item, *next;
-
         assert(e);
 
-        if (e->load)
-                HASH_ITER(hh, e->items, item, next)
-                        engine_item_due_soon(e, item);
+        for (size_t i = 0; i < e->order.n; i++)
+                engine_item_due_soon(e, e->order.items[i]);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cloud/endpoints.h"
 #include "engine/engine-internal.h"
 
 /*
@@ -15,7 +16,7 @@
 #define WAITING_MAX 16                          /* looks begun that wait for an identity; more would only take memory */
 
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region) {
-        Endpoint *n = NULL;
+        Endpoint *n = NULL, **numbered;
 
         assert(e);
         assert(origin);
@@ -38,6 +39,14 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
                 return NULL;
         }
 
+        numbered = reallocarray(e->numbered, e->n_numbered + 1, sizeof(Endpoint *));
+        if (!numbered || e->n_numbered >= UINT16_MAX) {
+                e->numbered = numbered ? numbered : e->numbered;
+                endpoint_free(n);
+                return NULL;
+        }
+        e->numbered = numbered;
+
         n->service = service;
         n->tokens = -1;
         HASH_ADD_KEYPTR(hh, e->endpoints, n->origin, strlen(n->origin), n);
@@ -45,7 +54,28 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
                 endpoint_free(n);
                 return NULL;
         }
+        e->numbered[e->n_numbered++] = n;
+        n->number = (uint16_t) e->n_numbered;
         return n;
+}
+
+int endpoint_of(Engine *e, const Settings *settings, const Instance *i, Control c, Endpoint **ret) {
+        const char *origin = settings->endpoints[control_service(c)];
+
+        if (!origin && i->region)
+                origin = endpoint_lookup(control_service(c), i->region);
+
+        *ret = origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
+        return origin && !*ret ? -ENOMEM : 0;
+}
+
+uint16_t endpoint_number_of(Engine *e, const Item *item) {
+        Endpoint *n = NULL;
+        int r;
+
+        r = endpoint_of(e, engine_settings(e), item->instance, item->control, &n);
+        assert(r >= 0);         /* it was made when the policies were put in force */
+        return n ? n->number : 0;
 }
 
 void endpoint_free(Endpoint *n) {
@@ -63,13 +93,13 @@ void endpoint_queue_item(Endpoint *n, Item *item, bool first) {
         int lane = first ? 0 : 1;
 
         assert(!item->ready);
-        assert(!item->run);
+        assert(!item_run(item));
 
         item->ready = true;
         item->first = first;
-        item->ready_next = NULL;
+        item->next = NULL;
         if (n->ready_tail[lane])
-                n->ready_tail[lane]->ready_next = item;
+                n->ready_tail[lane]->next = item;
         else
                 n->ready[lane] = item;
         n->ready_tail[lane] = item;
@@ -82,10 +112,10 @@ static Item *take_item(Endpoint *n) {
         if (!item)
                 return NULL;
 
-        n->ready[lane] = item->ready_next;
+        n->ready[lane] = item->next;
         if (!n->ready[lane])
                 n->ready_tail[lane] = NULL;
-        item->ready_next = NULL;
+        item->next = NULL;
         item->ready = false;
         return item;
 }
@@ -97,16 +127,16 @@ void endpoint_unqueue_item(Endpoint *n, Item *item) {
         if (!item->ready)
                 return;
 
-        for (Item *i = n->ready[lane]; i != item; i = i->ready_next)
+        for (Item *i = n->ready[lane]; i != item; i = i->next)
                 before = i;
 
         if (before)
-                before->ready_next = item->ready_next;
+                before->next = item->next;
         else
-                n->ready[lane] = item->ready_next;
+                n->ready[lane] = item->next;
         if (n->ready_tail[lane] == item)
                 n->ready_tail[lane] = before;
-        item->ready_next = NULL;
+        item->next = NULL;
         item->ready = false;
 }
 
@@ -118,13 +148,13 @@ void endpoint_unqueue_strangers(Endpoint *n) {
                 while (*p) {
                         Item *item = *p;
 
-                        if (item->endpoint == n && item->place > 0) {
+                        if (item->stays && item->endpoint_number == n->number) {
                                 n->ready_tail[lane] = item;
-                                p = &item->ready_next;
+                                p = &item->next;
                                 continue;
                         }
-                        *p = item->ready_next;
-                        item->ready_next = NULL;
+                        *p = item->next;
+                        item->next = NULL;
                         item->ready = false;
                 }
         }
@@ -383,7 +413,7 @@ static void note_throttled(Engine *e, Endpoint *n, const Failure *f) {
 
 Item *endpoint_other(Engine *e, const Endpoint *n, const Item *item) {
         for (size_t i = 0; i < e->order.n; i++)
-                if (e->order.items[i]->endpoint == n && e->order.items[i] != item)
+                if (e->order.items[i]->endpoint_number == n->number && e->order.items[i] != item)
                         return e->order.items[i];
         return NULL;
 }
@@ -398,7 +428,9 @@ static void ask_another(Engine *e, const Endpoint *n, const Item *item) {
 
 /* A control that fails alone is said by itself (look.c), and tells nothing of its endpoint. */
 static bool may_be_the_endpoint(const Endpoint *n, const Item *item) {
-        return !item || (n->n_failed_items > 0 && item->state.said[SAID_API_FAILING].at_usec == 0);
+        Kept scratch;
+
+        return !item || (n->n_failed_items > 0 && item_kept(item, &scratch)->state.said[SAID_API_FAILING].at_usec == 0);
 }
 
 void endpoint_note(Engine *e, Endpoint *n, const Item *item, const Failure *f) {

@@ -8,6 +8,8 @@
  *      load.c          settings and policies in and out of force
  *      due.c           when each control is looked at
  *      state.c         what survives a restart, and the budget of new locks
+ *      shelf.c         what is known of controls that are not in force
+ *      kept.c          what a control knows, small while nobody looks at it
  *      grants.c        what has been authorized for download
  *      order.c         controls in the order of their names, and which of them stand how
  *      inspect.c       how each control and endpoint stands, for people
@@ -20,6 +22,8 @@
  *      flight.c        one exchange: encode, sign, send, decode
  *      scrub.c         secrets out of the cloud's words
  *      heap.c
+ *      table.c         many small things, by what they are called
+ *      packed.c        structs that are mostly zero, made small
  */
 
 #include "base/hash.h"
@@ -29,6 +33,7 @@
 #include "control/control.h"
 #include "engine/engine.h"
 #include "engine/heap.h"
+#include "engine/table.h"
 
 typedef struct Endpoint Endpoint;
 typedef struct GrantNote GrantNote;
@@ -69,41 +74,60 @@ typedef struct Order {
         uint64_t *sets[VERDICT__MAX];
 } Order;
 
-/* One control of one instance. */
-struct Item {
-        char *key;              /* "taurusdb/<instance id>/lock" */
-        UT_hash_handle hh;
-        const Instance *instance;       /* of the load in force */
+/* What a control is told from all others by: "taurusdb/<instance id>/lock". */
+typedef struct ItemKey {
+        Service service;
+        const char *instance_id;        /* borrowed */
         Control control;
-        Endpoint *endpoint;     /* NULL: no endpoint is known for its region */
-        ControlState state;
+} ItemKey;
+
+/* What a control knows. Zeros where there is nothing to know: it is packed by leaving them out. */
+typedef struct Kept {
+        ControlState state;             /* its told.why is shared with others that say the same: kept_set_why() */
+        ItemFailure *failure;           /* how the last look failed; NULL: it did not */
+        GrantNote *notes, *spare_note;  /* download: grants that are not durable yet, and room for the next */
+} Kept;
+
+/* The same while a look works on it. */
+typedef struct Open {
+        Kept kept;
+        Run *run;               /* the look that goes on, or NULL: there was no memory to pack it again */
+} Open;
+
+/* One control of one instance. There are many: what only a look needs is in Run, and what few have in Kept. */
+struct Item {
+        const Instance *instance;       /* of the load in force; one that is gone: of @load */
+        union {
+                uint8_t *packed;        /* Kept; NULL: nothing is known */
+                Open *open;             /* if is_open */
+        };
+        Item *next;             /* in the endpoint's queue while ready; among those leaving while gone */
+        union {
+                usec_t poll_at_usec;    /* CLOCK_BOOTTIME of the next regular poll; retries come before it */
+                Load *load;             /* while gone */
+        };
+        usec_t round_at_usec;   /* CLOCK_BOOTTIME of its first look: a round is a poll and what came out of turn around it */
 
         HeapNode due;           /* CLOCK_BOOTTIME; in no heap while ready or running */
         HeapNode renewal;       /* locks: wall clock at which less than renew_before will remain */
-        Item *ready_next;       /* in the endpoint's queue */
-        bool ready, first;      /* first: among those that go before all others */
-        Run *run;               /* the look that goes on, or NULL */
 
-        uint64_t phase;         /* of its polls; 0: not reckoned yet */
-        usec_t poll_at_usec;    /* CLOCK_BOOTTIME of the next regular poll; retries come before it */
-        unsigned n_retries;     /* since the last regular poll */
-        bool counted;           /* this round's failure to determine is counted */
-        usec_t round_at_usec;   /* CLOCK_BOOTTIME of its first look: a round is a poll and what came out of turn around it */
-        bool looked;            /* a look of this process gave a verdict */
-        bool told_changed;      /* state.told differs from what is stored, and nothing else does */
-        ItemFailure *failure;   /* how the last look failed; NULL: it did not */
-        size_t place;           /* in Engine.order, from 1; 0: not in it */
-        bool finished;          /* --once: came to its end */
-        bool gone;              /* its policy was removed while a look ran */
-        Item *leaving_next;     /* among those */
-        bool changed;           /* its policy was changed while a look ran: look again */
-        bool moved;             /* while policies are put in force: it differs from before */
-        Endpoint *next_endpoint;        /* of a changed policy, once the look that runs has ended */
-        GrantNote *notes, *spare_note;  /* download: grants that are not durable yet, and room for the next */
-        bool dirty;             /* state differs from what is stored */
-        bool missing;           /* and the next commit will not change that: it could not be put */
-        Item *dirty_next;
-        Verdict shown;          /* as counted: UNKNOWN until looked */
+        uint16_t endpoint_number;       /* 0: no endpoint is known for its region */
+        uint8_t control;        /* Control */
+        uint8_t shown;          /* Verdict, as counted: UNKNOWN until looked */
+        uint8_t n_retries;      /* since the last regular poll; more are not counted */
+        bool is_open : 1;
+        bool ready : 1;
+        bool first : 1;         /* while ready: among those that go before all others */
+        bool counted : 1;       /* this round's failure to determine is counted */
+        bool looked : 1;        /* a look of this process gave a verdict */
+        bool finished : 1;      /* --once: came to its end */
+        bool gone : 1;          /* its policy was removed while a look ran, or there was no memory to shelve it */
+        bool changed : 1;       /* its policy was changed while a look ran: look again */
+        bool stays : 1;         /* while policies are put in force: it is among the new ones too */
+        bool moved : 1;         /* likewise: it differs from before */
+        bool told_changed : 1;  /* state.told differs from what is stored, and nothing else does */
+        bool dirty : 1;         /* state differs from what is stored */
+        bool missing : 1;       /* and the next commit will not change that: it could not be put */
 };
 
 typedef enum RunState {
@@ -120,6 +144,7 @@ struct Run {
         Item *item;
         Load *load;
         const Instance *instance;       /* of @load */
+        Endpoint *endpoint;     /* of the item: not changed while a look runs */
         Look look;
         Ask ask;
         RunState state;
@@ -149,6 +174,7 @@ struct Endpoint {
         UT_hash_handle hh;
         Service service;        /* of the first use */
         char *region;           /* likewise, for events; may be NULL */
+        uint16_t number;        /* from 1 */
         EndpointState state;
 
         Item *ready[2], *ready_tail[2];         /* [0] locks that cannot wait, [1] all others */
@@ -248,41 +274,45 @@ typedef struct Flight {
         struct Flight *prev, *next;
 } Flight;
 
-/* What became of a budgeted "enable", by control. */
+/* What became of a budgeted "enable". */
 typedef struct Enabled {
-        char *key;
         UT_hash_handle hh;
         usec_t at_usec;
+        char instance_id[];
 } Enabled;
 
-/* State of a control whose policy is not in force: from the store, or removed. */
+/* What is known of a control that is not in force. */
 typedef struct Shelved {
-        char *key;
-        UT_hash_handle hh;
-        Control control;
-        ControlState state;
+        TableNode node;
+        uint8_t *packed;        /* Kept; NULL: nothing */
+        uint8_t service, control;
+        char instance_id[];
 } Shelved;
 
 struct Engine {
         World world;
         EngineOptions options;
         Load *load;
-        Item *items;
         size_t n_items;
-        Item *leaving;          /* their policy was removed while a look runs */
-        Shelved *shelf;
-        Enabled *enabled;
+        Item *leaving;          /* those that are gone */
+        Table shelf;            /* of Shelved */
+        Table texts;            /* of what controls say, each once */
+        Enabled *enabled[SERVICE__MAX];
         bool enabled_lost;      /* one could not be counted */
         Endpoint *endpoints;
         CloudClock clock;       /* of the endpoint that has shown its own last */
+        Endpoint **numbered;    /* the same by their numbers, from 1 */
+        size_t n_numbered;
         Identity identity;
         Heap due, renewals, later;
         Order order;
         Run *spare_run;         /* room for the next look; NULL: none is kept */
+        Open *spare_open;       /* likewise */
         Run *committing;
         unsigned n_committing;
         bool commit_asked;
-        Item *dirty;
+        Item **dirty;           /* with room for those that are being looked at */
+        size_t n_dirty, n_dirty_allocated;
         usec_t rewrite_at_usec; /* CLOCK_BOOTTIME: state that could not be stored is put again; 0: none */
         Said said_state;
         Flight *flights;
@@ -301,6 +331,16 @@ static inline usec_t engine_boottime(const Engine *e) { return e->world.boottime
 static inline usec_t engine_realtime(const Engine *e) { return e->world.realtime(e->world.userdata); }
 static inline uint64_t engine_random(const Engine *e) { return e->world.random(e->world.userdata); }
 static inline const Settings *engine_settings(const Engine *e) { return e->load->settings; }
+
+static inline Run *item_run(const Item *i) { return i->is_open ? i->open->run : NULL; }         /* the look that goes on, or NULL */
+
+static inline Endpoint *item_endpoint(const Engine *e, const Item *i) {
+        return i->endpoint_number > 0 ? e->numbered[i->endpoint_number - 1] : NULL;
+}
+
+static inline ItemKey item_key(const Item *i) {
+        return (ItemKey) { .service = i->instance->service, .instance_id = i->instance->instance_id, .control = i->control };
+}
 
 /* Is this news: not said since it last ended, otherwise than before, or 24 h ago? Marks it as said. */
 bool said_news(Said *s, usec_t now_usec, uint32_t digest);
@@ -330,7 +370,7 @@ void engine_item_show(Engine *e, Item *item, Verdict v);
 void engine_wake_unknown(Engine *e);            /* who we are has changed: look again at what could not be determined */
 
 /* state.c */
-char *engine_item_key(Service service, const char *instance_id, Control control);       /* new; NULL: out of memory */
+int engine_reserve_dirty(Engine *e, size_t n);  /* room for so many more to be put; a look has it. Return: 0 or -ENOMEM */
 void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
 int engine_try_put_item(Engine *e, Item *item);
 void engine_put_endpoint(Engine *e, Endpoint *n);
@@ -341,18 +381,37 @@ void engine_flush(Engine *e);
 void engine_rewrite(Engine *e);                 /* puts again what a failed commit has lost */
 void engine_forget_dirty(Engine *e, Item *item);
 void engine_say_state_failing(Engine *e, int error);
-Shelved *engine_shelf_get(Engine *e, const char *key, Control control);  /* made if it is not there; NULL: out of memory */
-void engine_shelved_free(Engine *e, Shelved *s);
 unsigned engine_new_locks_left(Engine *e, const Item *item);
-void engine_note_enabled(Engine *e, const char *key, usec_t at_usec);
-void engine_enabled_free(Engine *e, Enabled *b);
+void engine_note_enabled(Engine *e, Service service, const char *instance_id, usec_t at_usec);
+void engine_note_item_enabled(Engine *e, const Item *item);     /* nothing if it is no lock */
+void engine_enabled_done(Engine *e);
+
+/* shelf.c */
+int shelf_put_item(Engine *e, Item *item);      /* takes what it knows. Return: 0; or -ENOMEM, and it still knows it */
+void shelf_take_item(Engine *e, Item *item);    /* gives a new one what is known of it, if anything is */
+int shelf_restore(Engine *e, const StateRecord *record);        /* CONTROL, GRANT. Return: 0 or -ENOMEM */
+Shelved *shelf_after(const Engine *e, const Shelved *s);        /* all, in no order; NULL: the first, and after the last */
+void shelf_done(Engine *e);
+
+/* kept.c */
+int item_open(Engine *e, Item *item);           /* for a look, or a change: item->open. Return: 0 or -ENOMEM */
+void item_close(Engine *e, Item *item);         /* stays open where memory is short */
+const Kept *item_kept(const Item *item, Kept *scratch);         /* to read, open or not */
+usec_t item_unknown_since(const Item *item);    /* state.unknown_since_usec */
+void item_grants_stored(Item *item);
+int item_take_packed(Engine *e, Item *item, uint8_t **ret);     /* what outlives its policy. Return: 0; or -ENOMEM, and it keeps it */
+void item_forget(Engine *e, Item *item);
+int kept_pack(Kept *k, Control c, uint8_t **ret);       /* what it points to belongs to @ret then. Return: 0 or -ENOMEM */
+void kept_unpack(const uint8_t *packed, Kept *ret);     /* NULL: nothing is known */
+int kept_set_why(Engine *e, Kept *k, const char *why);  /* as told_set() */
+void kept_done(Engine *e, Kept *k, Control c);
 
 /* grants.c */
-int grants_reserve(Item *item);                 /* before one is asked for, so that it cannot be forgotten. Return: 0 or -ENOMEM */
-void grants_record(Engine *e, Item *item, const char *backup_id, const Answer *answer);  /* what was reserved for; put the item then */
-int grants_put(Engine *e, const Item *item);    /* with the item's state. Return: 0 or -errno */
-void grants_stored(Item *item);                 /* a commit has taken them */
-void grants_done(Item *item);
+int grants_reserve(Kept *k);                    /* before one is asked for, so that it cannot be forgotten. Return: 0 or -ENOMEM */
+void grants_record(Engine *e, Kept *k, const char *backup_id, const Answer *answer);    /* what was reserved for; put the item then */
+int grants_put(Engine *e, const Item *item, const Kept *k);     /* with the item's state. Return: 0 or -errno */
+void grants_stored(Kept *k);                    /* a commit has taken them */
+void grants_done(Kept *k);
 
 /* order.c */
 int order_reserve(Order *o, size_t n);          /* room for @n controls, after which order_append() cannot fail. Return: 0 or -ENOMEM */
@@ -363,7 +422,8 @@ size_t order_find(const Order *o, const char *name);            /* place of the 
 void order_done(Order *o);
 
 /* inspect.c */
-void item_note_end(Item *item, const char *why, const Failure *failure);        /* a look has ended; NULL: it did not fail */
+/* Of one that is open. */
+void item_note_end(Engine *e, Item *item, const char *why, const Failure *failure);     /* a look has ended; NULL: it did not fail */
 void item_note_change(Engine *e, Item *item, EventId id, const char *request_id);      /* a change was made and read back */
 
 /* look.c */
@@ -384,10 +444,13 @@ void outage_say_over(Run *r);
 
 /* endpoint.c */
 Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const char *region);     /* NULL: out of memory */
+/* Whom to ask about a control; @ret: NULL where none is known. Return: 0 or -ENOMEM; it does not fail for settings in force. */
+int endpoint_of(Engine *e, const Settings *settings, const Instance *i, Control c, Endpoint **ret);
+uint16_t endpoint_number_of(Engine *e, const Item *item);       /* under the policies in force */
 void endpoint_free(Endpoint *n);
 void endpoint_queue_item(Endpoint *n, Item *item, bool first);
 void endpoint_unqueue_item(Endpoint *n, Item *item);
-void endpoint_unqueue_strangers(Endpoint *n);   /* all at once: who is asked elsewhere now, or is not in order any more */
+void endpoint_unqueue_strangers(Endpoint *n);   /* while policies are put in force, all at once: who is asked elsewhere now, or leaves */
 void endpoint_queue_run(Endpoint *n, Run *r);
 void endpoint_queue_stored(Endpoint *n, Run *r);        /* first, with the slot that it had */
 void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec);

@@ -14,7 +14,8 @@ bool said_news(Said *s, usec_t now_usec, uint32_t digest) {
         if (s->at_usec > 0 && s->digest == digest && s->at_usec <= now_usec && now_usec - s->at_usec < SAID_AGAIN_USEC)
                 return false;
 
-        *s = (Said) { .at_usec = MAX(now_usec, (usec_t) 1), .digest = digest };
+        s->at_usec = MAX(now_usec, (usec_t) 1);         /* not as a whole: the gap behind it stays zero (packed.h) */
+        s->digest = digest;
         return true;
 }
 
@@ -41,10 +42,8 @@ int engine_new(const World *world, const EngineOptions *options, Engine **ret) {
 }
 
 Engine *engine_free(Engine *e) {
-        Item *item, *next_item;
+        Item *item;
         Endpoint *n, *next_endpoint;
-        Shelved *s, *next_shelved;
-        Enabled *b, *next_enabled;
         Run *r;
 
         if (!e)
@@ -68,15 +67,14 @@ Engine *engine_free(Engine *e) {
                         run_free_with_item(r);
                 }
 
-        e->dirty = NULL;
-        HASH_ITER(hh, e->items, item, next_item) {
-                HASH_DEL(e->items, item);
+        e->n_dirty = 0;
+        for (size_t i = 0; i < e->order.n; i++) {
+                item = e->order.items[i];
                 item->dirty = item->ready = false;
                 engine_item_free(e, item);
         }
         while ((item = e->leaving)) {   /* those that there was no memory to shelve */
-                e->leaving = item->leaving_next;
-                item->ready = false;
+                e->leaving = item->next;
                 engine_item_free(e, item);
         }
         identity_done(e);
@@ -84,17 +82,19 @@ Engine *engine_free(Engine *e) {
                 HASH_DEL(e->endpoints, n);
                 endpoint_free(n);
         }
-        HASH_ITER(hh, e->shelf, s, next_shelved)
-                engine_shelved_free(e, s);
-        HASH_ITER(hh, e->enabled, b, next_enabled)
-                engine_enabled_free(e, b);
+        shelf_done(e);
+        engine_enabled_done(e);
 
+        free(e->dirty);
+        free(e->numbered);
         heap_done(&e->due);
         heap_done(&e->renewals);
         heap_done(&e->later);
         order_done(&e->order);
         load_unref(e->load);
         free(e->spare_run);
+        free(e->spare_open);
+        table_done(&e->texts);
         free(e);
         return NULL;
 }
@@ -160,19 +160,19 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
                         wait = MIN(wait, e->rewrite_at_usec - now);
         }
 
-        while ((node = heap_top(&e->later)) && node->at_usec <= now) {
+        while ((node = heap_top(&e->later)) && heap_top_usec(&e->later) <= now) {
                 Run *r = CONTAINER_OF(node, Run, later);
 
                 heap_remove(&e->later, node);
-                endpoint_queue_run(r->item->endpoint, r);
+                endpoint_queue_run(r->endpoint, r);
         }
 
-        while ((node = heap_top(&e->due)) && node->at_usec <= now) {
+        while ((node = heap_top(&e->due)) && heap_top_usec(&e->due) <= now) {
                 Item *item = CONTAINER_OF(node, Item, due);
 
                 heap_remove(&e->due, node);
-                if (item->endpoint)
-                        endpoint_queue_item(item->endpoint, item, engine_item_goes_first(e, item));
+                if (item->endpoint_number > 0)
+                        endpoint_queue_item(item_endpoint(e, item), item, engine_item_goes_first(e, item));
         }
 
         /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints
@@ -181,10 +181,10 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
                 pump_in_turn(e, turn, &wait);
         identity_wait(e, &wait);
 
-        if ((node = heap_top(&e->due)))
-                wait = MIN(wait, usec_sub(node->at_usec, now) + BATCH_USEC);
-        if ((node = heap_top(&e->later)))
-                wait = MIN(wait, usec_sub(node->at_usec, now));
+        if (heap_top(&e->due))
+                wait = MIN(wait, usec_sub(heap_top_usec(&e->due), now) + BATCH_USEC);
+        if (heap_top(&e->later))
+                wait = MIN(wait, usec_sub(heap_top_usec(&e->later), now));
 
         *ret_wait_usec = wait;
         return 0;
@@ -224,12 +224,11 @@ void engine_counts(const Engine *e, EngineCounts *ret) {
         node = heap_top(&e->renewals);
         if (node) {
                 ret->next_lock_name = CONTAINER_OF(node, Item, renewal)->instance->name;
-                ret->next_lock_usec = node->at_usec;
+                ret->next_lock_usec = heap_top_usec(&e->renewals);
         }
 
-        node = heap_top(&e->due);
-        if (node && !e->stopping)
-                ret->overdue_usec = usec_sub(now, node->at_usec);
+        if (heap_top(&e->due) && !e->stopping)
+                ret->overdue_usec = usec_sub(now, heap_top_usec(&e->due));
         for (const Endpoint *n = e->endpoints; n; n = n->hh.next)
                 ret->overdue_usec = MAX(ret->overdue_usec, endpoint_stalled_usec(e, n));
 }

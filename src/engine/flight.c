@@ -73,7 +73,7 @@ void flight_free(Engine *e, Flight *f) {
 
 static CallTarget run_target(const Engine *e, const Run *r, const Pass *pass) {
         return (CallTarget) {
-                .origin = r->item->endpoint->origin,
+                .origin = r->endpoint->origin,
                 .region = r->instance->region,
                 .project_id = pass ? pass->project_id : r->instance->project_id,
                 .domain_id = pass ? pass->domain_id : r->instance->domain_id,
@@ -86,7 +86,7 @@ static CallTarget run_target(const Engine *e, const Run *r, const Pass *pass) {
 int flight_send_run(Engine *e, Run *r, const Pass *pass) {
         Flight *f, template = {
                 .kind = FLIGHT_RUN,
-                .endpoint = r->item->endpoint,
+                .endpoint = r->endpoint,
                 .run = r,
                 .signed_with_key = pass->signer != NULL,
                 .probing = pass->probing,
@@ -96,7 +96,7 @@ int flight_send_run(Engine *e, Run *r, const Pass *pass) {
         int q;
 
         if (r->ask.call == CALL_GAUSSDB_BACKUPS)
-                r->api_version = r->item->endpoint->gaussdb_version;
+                r->api_version = r->endpoint->gaussdb_version;
 
         f = flight_begin(e, &template);
         if (!f)
@@ -125,7 +125,7 @@ int flight_send_run(Engine *e, Run *r, const Pass *pass) {
 
 /* An older list of backups may be offered where the newer is not. Returns true if it is worth asking again. */
 static bool fall_back(Engine *e, Run *r, const Failure *failure) {
-        Endpoint *n = r->item->endpoint;
+        Endpoint *n = r->endpoint;
 
         if (r->ask.call != CALL_GAUSSDB_BACKUPS || failure->class != FAILURE_NOT_OFFERED)
                 return false;
@@ -197,7 +197,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         r->state = RUN_STEPPING;
 
         if (again && !e->stopping)
-                endpoint_queue_run(r->item->endpoint, r);       /* refused requests had no effect: the same may be asked again */
+                endpoint_queue_run(r->endpoint, r);       /* refused requests had no effect: the same may be asked again */
         else
                 look_continue(r, q > 0 ? &answer : NULL, q > 0 ? NULL : &failure);
 

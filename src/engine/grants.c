@@ -26,8 +26,8 @@ static void note_free(GrantNote *note) {
         free(note);
 }
 
-int grants_reserve(Item *item) {
-        DownloadMemory *m = &item->state.download;
+int grants_reserve(Kept *k) {
+        DownloadMemory *m = &k->state.download;
         Grant *grants;
 
         grants = reallocarray(m->grants, m->n_grants + 1, sizeof(*grants));
@@ -35,9 +35,9 @@ int grants_reserve(Item *item) {
                 return -ENOMEM;
         m->grants = grants;
 
-        if (!item->spare_note)
-                item->spare_note = calloc(1, sizeof(*item->spare_note));
-        return item->spare_note ? 0 : -ENOMEM;
+        if (!k->spare_note)
+                k->spare_note = calloc(1, sizeof(*k->spare_note));
+        return k->spare_note ? 0 : -ENOMEM;
 }
 
 static void remember(DownloadMemory *m, const GrantNote *note) {
@@ -76,8 +76,8 @@ static char *join_paths(const GrantFacts *facts) {
         return text;
 }
 
-void grants_record(Engine *e, Item *item, const char *backup_id, const Answer *answer) {
-        GrantNote *note = STEAL(item->spare_note);
+void grants_record(Engine *e, Kept *k, const char *backup_id, const Answer *answer) {
+        GrantNote *note = STEAL(k->spare_note);
 
         assert(note);
         assert(strlen(backup_id) < BACKUP_ID_MAX);
@@ -88,13 +88,13 @@ void grants_record(Engine *e, Item *item, const char *backup_id, const Answer *a
         note->bucket = answer->grant.bucket ? strdup(answer->grant.bucket) : NULL;
         note->file_paths = join_paths(&answer->grant);
 
-        remember(&item->state.download, note);
-        note->next = item->notes;
-        item->notes = note;
+        remember(&k->state.download, note);
+        note->next = k->notes;
+        k->notes = note;
 }
 
-int grants_put(Engine *e, const Item *item) {
-        for (const GrantNote *note = item->notes; note; note = note->next) {
+int grants_put(Engine *e, const Item *item, const Kept *k) {
+        for (const GrantNote *note = k->notes; note; note = note->next) {
                 StateRecord record = {
                         .kind = STATE_GRANT,
                         .service = item->instance->service,
@@ -117,17 +117,17 @@ int grants_put(Engine *e, const Item *item) {
         return 0;
 }
 
-void grants_stored(Item *item) {
-        while (item->notes) {
-                GrantNote *note = item->notes;
+void grants_stored(Kept *k) {
+        while (k->notes) {
+                GrantNote *note = k->notes;
 
-                item->notes = note->next;
+                k->notes = note->next;
                 note_free(note);
         }
 }
 
-void grants_done(Item *item) {
-        grants_stored(item);
-        note_free(item->spare_note);
-        item->spare_note = NULL;
+void grants_done(Kept *k) {
+        grants_stored(k);
+        note_free(k->spare_note);
+        k->spare_note = NULL;
 }

@@ -5,7 +5,7 @@
 
 static void place(Heap *h, HeapSlot slot, size_t index) {
         h->slots[index - 1] = slot;
-        slot.node->index = index;
+        slot.node->index = (uint32_t) index;
 }
 
 static void sift_up(Heap *h, HeapSlot slot, size_t index) {
@@ -42,6 +42,8 @@ int heap_reserve(Heap *h, size_t n) {
 
         if (n <= h->n_allocated)
                 return 0;
+        if (n > UINT32_MAX)
+                return -ENOMEM;
 
         n = MAX(n, h->n_allocated * 2);
         slots = reallocarray(h->slots, n, sizeof(*slots));
@@ -60,7 +62,6 @@ void heap_put(Heap *h, HeapNode *node, usec_t at_usec) {
         heap_remove(h, node);
         assert(h->n < h->n_allocated);
 
-        node->at_usec = at_usec;
         h->n++;
         sift_up(h, (HeapSlot) { .at_usec = at_usec, .node = node }, h->n);
 }
@@ -92,6 +93,17 @@ void heap_remove(Heap *h, HeapNode *node) {
 HeapNode *heap_top(const Heap *h) {
         assert(h);
         return h->n > 0 ? h->slots[0].node : NULL;
+}
+
+usec_t heap_top_usec(const Heap *h) {
+        assert(h);
+        return h->n > 0 ? h->slots[0].at_usec : USEC_INFINITY;
+}
+
+usec_t heap_usec(const Heap *h, const HeapNode *node) {
+        assert(h);
+        assert(node->index > 0);
+        return h->slots[node->index - 1].at_usec;
 }
 
 void heap_done(Heap *h) {

@@ -4,16 +4,16 @@
 /* A binary heap of nodes that sit inside what they time: what is due first is on top. */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/macro.h"
 #include "base/time-util.h"
 
 typedef struct HeapNode {
-        usec_t at_usec;
-        size_t index;           /* from 1; 0: not in a heap */
+        uint32_t index;         /* from 1; 0: not in a heap */
 } HeapNode;
 
-/* The time lies beside the node: a fleet's nodes are all over memory, and sifting looks at times only. */
+/* The time lies here and not in the node: a fleet's nodes are all over memory, and sifting looks at times only. */
 typedef struct HeapSlot {
         usec_t at_usec;
         HeapNode *node;
@@ -32,4 +32,6 @@ int heap_reserve(Heap *h, size_t n);
 void heap_put(Heap *h, HeapNode *node, usec_t at_usec);
 void heap_remove(Heap *h, HeapNode *node);      /* nothing if it is not in */
 HeapNode *heap_top(const Heap *h);              /* NULL if empty */
+usec_t heap_top_usec(const Heap *h);            /* USEC_INFINITY if empty */
+usec_t heap_usec(const Heap *h, const HeapNode *node);  /* of one that is in */
 void heap_done(Heap *h);

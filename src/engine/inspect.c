@@ -32,15 +32,21 @@ static ItemFailure *item_failure_new(const Failure *f) {
         return copy;
 }
 
-void item_note_end(Item *item, const char *why, const Failure *failure) {
-        (void) told_set(&item->state.told.why, why);    /* out of memory: none is told */
-        free(item->failure);
-        item->failure = failure ? item_failure_new(failure) : NULL;
+void item_note_end(Engine *e, Item *item, const char *why, const Failure *failure) {
+        Kept *k = &item->open->kept;
+
+        assert(item->is_open);
+
+        (void) kept_set_why(e, k, why);         /* out of memory: none is told */
+        free(k->failure);
+        k->failure = failure ? item_failure_new(failure) : NULL;
         item->told_changed = true;
 }
 
 void item_note_change(Engine *e, Item *item, EventId id, const char *request_id) {
-        ControlTold *told = &item->state.told;
+        ControlTold *told = &item->open->kept.state.told;
+
+        assert(item->is_open);
 
         told->changed_at_usec = engine_realtime(e);
         told->changed_as = event_type(id)->name;
@@ -66,15 +72,15 @@ static usec_t to_wall(const Engine *e, usec_t boottime_usec) {
 }
 
 static usec_t next_look(const Engine *e, const Item *item) {
-        if (item->run || item->ready)
+        if (item_run(item) || item->ready)
                 return engine_realtime(e);
 
-        return item->due.index > 0 ? to_wall(e, item->due.at_usec) : 0;
+        return item->due.index > 0 ? to_wall(e, heap_usec(&e->due, &item->due)) : 0;
 }
 
 /* Readings under which an extension would be reckoned: as the policy states, as was learned, else all, less those disproved. */
-static unsigned lock_readings(const Item *item) {
-        unsigned learned = item->endpoint ? item->endpoint->state.readings : 0, readings = READINGS_ALL;
+static unsigned lock_readings(const Item *item, const Endpoint *n, const LockMemory *m) {
+        unsigned learned = n ? n->state.readings : 0, readings = READINGS_ALL;
 
         switch (item->instance->lock->extension) {
         case EXTENSION_AUTO:
@@ -95,30 +101,30 @@ static unsigned lock_readings(const Item *item) {
         }
 
         /* After a climb that has struck them all, the next one begins with all of them. */
-        return readings & ~item->state.lock.struck ? readings & ~item->state.lock.struck : readings;
+        return readings & ~m->struck ? readings & ~m->struck : readings;
 }
 
-static void fill_lock(const Item *item, Texts *texts, ControlStatus *ret) {
+static void fill_lock(const Item *item, const Endpoint *n, const LockMemory *m, Texts *texts, ControlStatus *ret) {
         const LockPolicy *p = item->instance->lock;
 
         ret->retention_days = (uint64_t) p->retention_days;
         ret->max_retention_days = (uint64_t) p->max_retention_days;
         ret->renew_before_usec = p->renew_before_usec;
-        ret->readings = readings_to_text(lock_readings(item), texts->readings);
-        if (item->state.lock.seen)
-                ret->renew_at_usec = usec_sub(item->state.lock.end_usec, p->renew_before_usec);
-        if (item->endpoint && item->endpoint->state.frozen) {
+        ret->readings = readings_to_text(lock_readings(item, n, m), texts->readings);
+        if (m->seen)
+                ret->renew_at_usec = usec_sub(m->end_usec, p->renew_before_usec);
+        if (n && n->state.frozen) {
                 ret->frozen = true;
-                ret->frozen_at_usec = item->endpoint->state.frozen_at_usec;
-                ret->frozen_why = item->endpoint->state.frozen_why;
+                ret->frozen_at_usec = n->state.frozen_at_usec;
+                ret->frozen_why = n->state.frozen_why;
         }
 }
 
-static void fill_schedule(const Item *item, ControlStatus *ret) {
+static void fill_schedule(const Item *item, const ScheduleMemory *m, ControlStatus *ret) {
         const SchedulePolicy *p = item->instance->schedule;
 
-        if (p->reapply_usec != USEC_INFINITY && item->state.schedule.applied_at_usec > 0)
-                ret->reapply_at_usec = usec_add(item->state.schedule.applied_at_usec, p->reapply_usec);
+        if (p->reapply_usec != USEC_INFINITY && m->applied_at_usec > 0)
+                ret->reapply_at_usec = usec_add(m->applied_at_usec, p->reapply_usec);
 }
 
 static void fill_failure(const ItemFailure *f, ControlStatus *ret) {
@@ -131,11 +137,14 @@ static void fill_failure(const ItemFailure *f, ControlStatus *ret) {
 
 static void fill_status(const Engine *e, const Item *item, Texts *texts, ControlStatus *ret) {
         const Instance *i = item->instance;
+        Kept scratch;
+        const Kept *k = item_kept(item, &scratch);
+        const Endpoint *n = item_endpoint(e, item);
         DescribeNext next = {
-                .state = &item->state,
+                .state = &k->state,
                 .verdict = item->shown,
                 .enforce = enforces(e, i),
-                .frozen = item->endpoint && item->endpoint->state.frozen,
+                .frozen = n && n->state.frozen,
                 .now_usec = engine_realtime(e),
         };
 
@@ -148,20 +157,20 @@ static void fill_status(const Engine *e, const Item *item, Texts *texts, Control
                 .mode = mode_to_string(next.enforce ? MODE_ENFORCE : MODE_OBSERVE),
                 .file = i->file,
                 .line = i->line,
-                .endpoint = item->endpoint ? item->endpoint->origin : NULL,
+                .endpoint = n ? n->origin : NULL,
                 .verdict = verdict_to_string(item->shown),
                 .wanted = control_describe_wanted(i, item->control, texts->wanted),
                 .next_look_usec = next_look(e, item),
                 .next_action = control_describe_next(i, item->control, &next, texts->next),
         };
 
-        control_status_from_state(item->control, &item->state, ret);
-        if (item->failure)
-                fill_failure(item->failure, ret);
+        control_status_from_state(item->control, &k->state, ret);
+        if (k->failure)
+                fill_failure(k->failure, ret);
         if (item->control == CONTROL_LOCK)
-                fill_lock(item, texts, ret);
+                fill_lock(item, n, &k->state.lock, texts, ret);
         else if (item->control == CONTROL_SCHEDULE)
-                fill_schedule(item, ret);
+                fill_schedule(item, &k->state.schedule, ret);
 }
 
 static int hand_over(const Engine *e, const Item *item, EngineOnStatus on_status, void *userdata) {
@@ -412,7 +421,6 @@ static const char *identity_state_to_string(IdentityState s) {
 
 void engine_status(const Engine *e, EngineStatus *ret) {
         const Credentials *c;
-        const HeapNode *node;
 
         assert(e);
         assert(e->load);
@@ -428,9 +436,8 @@ void engine_status(const Engine *e, EngineStatus *ret) {
                 .state_failing = e->said_state.at_usec > 0 || e->rewrite_at_usec > 0,
         };
 
-        node = heap_top(&e->due);
-        if (node)
-                ret->next_look_usec = to_wall(e, MAX(node->at_usec, engine_boottime(e)));
+        if (heap_top(&e->due))
+                ret->next_look_usec = to_wall(e, MAX(heap_top_usec(&e->due), engine_boottime(e)));
         for (const Endpoint *n = e->endpoints; n; n = n->hh.next) {
                 ret->contact_at_usec = MAX(ret->contact_at_usec, n->contact_at_usec);
                 ret->n_frozen += n->state.frozen;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "cloud/endpoints.h"
 #include "engine/engine-internal.h"
 #include "policy/load.h"
 
@@ -57,86 +56,75 @@ static Load *load_new(Settings *settings, PolicySet *policies, const Load *old) 
 
 /* Takes an item off every list of what is to be done. */
 static void item_put_away(Engine *e, Item *item) {
-        assert(!item->run);
+        assert(!item_run(item));
 
         heap_remove(&e->due, &item->due);
         heap_remove(&e->renewals, &item->renewal);
-        if (item->endpoint)
-                endpoint_unqueue_item(item->endpoint, item);
+        if (item->ready)
+                endpoint_unqueue_item(item_endpoint(e, item), item);
         engine_forget_dirty(e, item);
 }
 
 void engine_item_free(Engine *e, Item *item) {
         item_put_away(e, item);
-        control_state_done(item->control, &item->state);
-        grants_done(item);
-        free(item->failure);
-        free(item->key);
+        item_forget(e, item);
+        if (item->gone)
+                load_unref(item->load);
         free(item);
 }
 
-/* Keeps what an item remembers for a policy that comes back, and frees the rest. Where there is no memory for that, the item itself is
- * kept. */
-static void item_shelve(Engine *e, Item *item) {
-        Shelved *s = engine_shelf_get(e, item->key, item->control);
+/* Its key lies in the policies that it looks at, or of before: they are kept for as long. */
+static void item_set_gone(Engine *e, Item *item, Load *before) {
+        Run *r = item_run(item);
 
-        if (!s) {
-                item_put_away(e, item);
-                item->instance = NULL;
-                item->gone = true;
-                item->leaving_next = e->leaving;
-                e->leaving = item;
-                return;
-        }
-
-        control_state_done(s->control, &s->state);
-        s->state = item->state;
-        item->state = (ControlState) {};
-        engine_item_free(e, item);
+        if (r)
+                item->instance = r->instance;
+        item->gone = true;
+        item->load = load_ref(r ? r->load : before);
+        item->next = e->leaving;
+        e->leaving = item;
 }
 
-/* Finds one that is gone, and takes it off the list; NULL if there is none. */
-static Item *take_leaving(Engine *e, const char *key) {
-        for (Item **p = &e->leaving; *p; p = &(*p)->leaving_next)
-                if (streq((*p)->key, key)) {
-                        Item *item = *p;
+static void take_leaving(Engine *e, Item *item) {
+        Item **p = &e->leaving;
 
-                        *p = item->leaving_next;
-                        item->leaving_next = NULL;
-                        return item;
-                }
-
-        return NULL;
+        while (*p != item)
+                p = &(*p)->next;
+        *p = item->next;
+        item->next = NULL;
+        item->gone = false;
+        load_unref(item->load);
+        item->poll_at_usec = 0;
 }
 
 void engine_item_leave(Engine *e, Item *item) {
-        Item *taken;
-
         assert(item->gone);
 
-        taken = take_leaving(e, item->key);
-        assert(taken == item);
-        item_shelve(e, taken);
+        item_put_away(e, item);
+        if (shelf_put_item(e, item) < 0)
+                return;         /* without memory the item itself is kept */
+
+        take_leaving(e, item);
+        engine_item_free(e, item);
 }
 
-/* Takes an item out of force. One whose look runs stays reachable: the policy may be back before the answer is. */
-static void item_retire(Engine *e, Item *item) {
-        HASH_DEL(e->items, item);
+/* Takes an item out of force, and keeps what it knows for a policy that comes back. One whose look runs stays reachable: the policy may be
+ * back before the answer is. */
+static void item_retire(Engine *e, Item *item, Load *before) {
         e->n_items--;
         e->n_shown[item->shown]--;
         if (item->finished)
                 e->n_finished--;
 
-        if (!item->run) {
-                item_shelve(e, item);
+        if (item_run(item)) {
+                heap_remove(&e->renewals, &item->renewal);
+                item_set_gone(e, item, before);
                 return;
         }
 
-        item->gone = true;
-        item->instance = item->run->instance;
-        heap_remove(&e->renewals, &item->renewal);
-        item->leaving_next = e->leaving;
-        e->leaving = item;
+        item_put_away(e, item);
+        item_set_gone(e, item, before);
+        engine_item_leave(e, item);
 }
 
 /* --- Into force ----------------------------------------------------------------------------------------------------- */
@@ -145,7 +133,8 @@ static void item_retire(Engine *e, Item *item) {
 typedef struct Place {
         Item *item;
         const Instance *instance;       /* of the new set */
-        Endpoint *endpoint;
+        uint16_t endpoint_number;
+        Control control;
         enum { PLACE_KEPT, PLACE_NEW, PLACE_BACK } kind;        /* in force already, never seen, or gone but not forgotten */
 } Place;
 
@@ -155,34 +144,32 @@ typedef struct Walk {
         size_t i_order;         /* of what is in force, the first whose name is not smaller */
         Service service;        /* of the last endpoint that was looked for */
         const char *region;
-        Endpoint *endpoint;
+        uint16_t endpoint_number;
         bool looked;            /* one was */
 } Walk;
 
-/* @ret: NULL where no endpoint is known. Return: 0 or -ENOMEM. */
-static int find_endpoint(Engine *e, Walk *w, const Instance *i, Control c, Endpoint **ret) {
-        Service service = control_service(c);
-        const char *origin;
+/* Return: 0 or -ENOMEM. */
+static int place_find_endpoint(Engine *e, Walk *w, Place *place) {
+        Service service = control_service(place->control);
+        const Instance *i = place->instance;
+        Endpoint *endpoint;
 
         if (!w->looked || w->service != service || w->region != i->region) {    /* sets have equal texts once */
-                origin = w->settings->endpoints[service];
-                if (!origin && i->region)
-                        origin = endpoint_lookup(service, i->region);
-
-                w->endpoint = origin ? endpoint_get(e, origin, service, i->region) : NULL;
-                if (origin && !w->endpoint)
+                if (endpoint_of(e, w->settings, i, place->control, &endpoint) < 0)
                         return -ENOMEM;
+
+                w->endpoint_number = endpoint ? endpoint->number : 0;
                 w->service = service;
                 w->region = i->region;
                 w->looked = true;
         }
 
-        *ret = w->endpoint;
+        place->endpoint_number = w->endpoint_number;
         return 0;
 }
 
-/* The item that is in force for a control, if its policy has the name that it had: both are sorted by it, so that neither key nor hash is
- * needed for what was there before. NULL: look for it. */
+/* The item that is in force for a control, if its policy has the name that it had: both are sorted by it. NULL: look for it by its
+ * key. */
 static Item *find_in_order(const Engine *e, Walk *w, const Instance *i, Control c) {
         for (; w->i_order < e->order.n; w->i_order++) {
                 Item *item = e->order.items[w->i_order];
@@ -200,96 +187,139 @@ static Item *find_in_order(const Engine *e, Walk *w, const Instance *i, Control 
         return NULL;
 }
 
-static Item *find_leaving(const Engine *e, const char *key) {
-        for (Item *item = e->leaving; item; item = item->leaving_next)
-                if (streq(item->key, key))
+static int compare_keys(const ItemKey *a, const ItemKey *b) {
+        int r = strcmp(a->instance_id, b->instance_id);
+
+        if (r != 0)
+                return r;
+        if (a->service != b->service)
+                return a->service < b->service ? -1 : 1;
+        return a->control < b->control ? -1 : a->control > b->control;
+}
+
+static int compare_items(const void *a, const void *b) {
+        ItemKey x = item_key(*(Item *const *) a), y = item_key(*(Item *const *) b);
+
+        return compare_keys(&x, &y);
+}
+
+static int compare_with_key(const void *key, const void *item) {
+        ItemKey k = item_key(*(Item *const *) item);
+
+        return compare_keys(key, &k);
+}
+
+/* What is in force and was not found under its name, by keys: what has another name now is among these. */
+typedef struct Strays {
+        Item **items;
+        size_t n;
+} Strays;
+
+static void strays_done(Strays *s) {
+        free(s->items);
+}
+
+/* Return: 0 or -ENOMEM. */
+static int strays_collect(const Engine *e, Strays *ret) {
+        const Order *o = &e->order;
+        size_t n = 0;
+
+        for (size_t i = 0; i < o->n; i++)
+                n += !o->items[i]->stays;
+        if (n == 0)
+                return 0;
+
+        ret->items = calloc(n, sizeof(*ret->items));
+        if (!ret->items)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < o->n; i++)
+                if (!o->items[i]->stays)
+                        ret->items[ret->n++] = o->items[i];
+        qsort(ret->items, ret->n, sizeof(*ret->items), compare_items);
+        return 0;
+}
+
+static Item *find_stray(const Strays *s, const ItemKey *key) {
+        Item **found = s->n > 0 ? bsearch(key, s->items, s->n, sizeof(*s->items), compare_with_key) : NULL;
+
+        return found ? *found : NULL;
+}
+
+static Item *find_leaving(const Engine *e, const ItemKey *key) {
+        for (Item *item = e->leaving; item; item = item->next)
+                if (compare_with_key(key, &item) == 0)
                         return item;
 
         return NULL;
 }
 
-static Item *item_new(char *key_taken, Control c) {
+static Item *item_new(Control c) {
         Item *item = calloc(1, sizeof(*item));
 
-        if (!item) {
-                free(key_taken);
-                return NULL;
-        }
-
-        item->key = key_taken;
-        item->control = c;
+        if (item)
+                item->control = (uint8_t) c;
         return item;
 }
 
 /* Of one whose policy has another name than before, or none before. */
-static int place_find(Engine *e, Place *place, Control c) {
-        _cleanup_(freep) char *key = engine_item_key(place->instance->service, place->instance->instance_id, c);
+static int place_find(Engine *e, const Strays *s, Place *place) {
+        ItemKey key = { .service = place->instance->service, .instance_id = place->instance->instance_id, .control = place->control };
 
-        if (!key)
-                return -ENOMEM;
-
-        HASH_FIND_STR(e->items, key, place->item);
-        if (place->item)
+        place->item = find_stray(s, &key);
+        if (place->item) {
+                place->item->stays = true;
                 return 0;
+        }
 
-        place->item = find_leaving(e, key);
+        place->item = find_leaving(e, &key);
         place->kind = place->item ? PLACE_BACK : PLACE_NEW;
         if (!place->item)
-                place->item = item_new(STEAL(key), c);
-        if (!place->item)
-                return -ENOMEM;
-
-        HASH_ADD_KEYPTR(hh, e->items, place->item->key, strlen(place->item->key), place->item);
-        if (!hash_added(place->item)) {
-                if (place->kind == PLACE_NEW)
-                        engine_item_free(e, place->item);
-                return -ENOMEM;
-        }
-        return 0;
+                place->item = item_new(place->control);
+        return place->item ? 0 : -ENOMEM;
 }
 
 static int place_prepare(Engine *e, Walk *w, const Instance *i, Control c, Place *ret) {
-        Place place = { .instance = i };
-
-        if (find_endpoint(e, w, i, c, &place.endpoint) < 0)
+        *ret = (Place) { .instance = i, .control = c };
+        if (place_find_endpoint(e, w, ret) < 0)
                 return -ENOMEM;
 
-        place.item = find_in_order(e, w, i, c);
-        if (!place.item && place_find(e, &place, c) < 0)
-                return -ENOMEM;
-
-        *ret = place;
+        ret->item = find_in_order(e, w, i, c);
+        if (ret->item)
+                ret->item->stays = true;
         return 0;
 }
 
 static void places_undo(Engine *e, Place *places, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                if (places[i].kind == PLACE_KEPT)
-                        continue;
-                HASH_DEL(e->items, places[i].item);
+        for (size_t i = 0; i < n; i++)
                 if (places[i].kind == PLACE_NEW)
                         engine_item_free(e, places[i].item);
-        }
 }
 
 /* Return: 0; or -ENOMEM, and nothing has changed. */
 static int places_prepare(Engine *e, const Settings *settings, const PolicySet *policies, size_t n_controls, Place **ret) {
         _cleanup_(freep) Place *places = calloc(MAX(n_controls, (size_t) 1), sizeof(*places));
+        _cleanup_(strays_done) Strays strays = {};
         Walk walk = { .settings = settings };
         size_t n = 0;
 
         if (!places)
                 return -ENOMEM;
 
+        for (size_t i = 0; i < e->order.n; i++)
+                e->order.items[i]->stays = false;
         for (size_t i = 0; i < policies->n_instances; i++)
-                for (Control c = 0; c < CONTROL__MAX; c++) {
-                        if (!instance_has(policies->instances[i], c))
-                                continue;
-                        if (place_prepare(e, &walk, policies->instances[i], c, &places[n]) < 0) {
-                                places_undo(e, places, n);
+                for (Control c = 0; c < CONTROL__MAX; c++)
+                        if (instance_has(policies->instances[i], c) &&
+                            place_prepare(e, &walk, policies->instances[i], c, &places[n++]) < 0)
                                 return -ENOMEM;
-                        }
-                        n++;
+
+        if (strays_collect(e, &strays) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (!places[i].item && place_find(e, &strays, &places[i]) < 0) {
+                        places_undo(e, places, i);
+                        return -ENOMEM;
                 }
 
         *ret = STEAL(places);
@@ -297,29 +327,22 @@ static int places_prepare(Engine *e, const Settings *settings, const PolicySet *
 }
 
 static void place_new(Engine *e, const Place *place) {
-        Item *item = place->item;
-        Shelved *s = NULL;
-
-        HASH_FIND_STR(e->shelf, item->key, s);
-        if (s) {
-                item->state = s->state;
-                s->state = (ControlState) {};
-                engine_shelved_free(e, s);
-        }
-
-        item->endpoint = place->endpoint;
+        place->item->instance = place->instance;
+        place->item->endpoint_number = place->endpoint_number;
+        shelf_take_item(e, place->item);
 }
 
 /* A policy that was removed is back. If the look of before still runs, what it has asked for must not be forgotten. */
 static void place_back(Engine *e, const Place *place) {
-        Item *item = take_leaving(e, place->item->key);
+        Item *item = place->item;
 
-        item->gone = false;
-        item->changed = item->run != NULL;
-        if (item->run)
+        take_leaving(e, item);
+        item->instance = place->instance;
+        item->changed = item_run(item) != NULL;
+        if (item->changed)
                 return;
 
-        item->endpoint = place->endpoint;
+        item->endpoint_number = place->endpoint_number;
         item->looked = item->finished = false;
         item->shown = VERDICT_UNKNOWN;
 }
@@ -327,22 +350,21 @@ static void place_back(Engine *e, const Place *place) {
 static void place_kept(const Place *place) {
         Item *item = place->item;
 
-        item->moved = place->endpoint != item->endpoint ||
+        item->moved = place->endpoint_number != item->endpoint_number ||
                       (item->instance != place->instance && !instance_equal(item->instance, place->instance));
-        if (item->moved && !item->run) {
-                item->endpoint = place->endpoint;
+        item->instance = place->instance;
+        if (item->moved && !item_run(item)) {
+                item->endpoint_number = place->endpoint_number;
                 item->poll_at_usec = 0; /* also where it waits for its turn already */
         }
 }
 
-/* Brings one control of the new set in force. It is marked as one of these by its place in the order. */
+/* Brings one control of the new set in force. */
 static void place_settle(Engine *e, const Place *place) {
-        Item *item = place->item;
-
         switch (place->kind) {
         case PLACE_KEPT:
                 place_kept(place);
-                break;
+                return;
         case PLACE_NEW:
                 place_new(e, place);
                 break;
@@ -351,13 +373,8 @@ static void place_settle(Engine *e, const Place *place) {
                 break;
         }
 
-        item->instance = place->instance;
-        item->next_endpoint = place->endpoint;
-        if (place->kind != PLACE_KEPT) {
-                e->n_items++;
-                e->n_shown[item->shown]++;
-        }
-        order_append(&e->order, item);
+        e->n_items++;
+        e->n_shown[place->item->shown]++;
 }
 
 static void say_removed(Engine *e, const Instance *i, const char *why) {
@@ -393,28 +410,25 @@ static void say_those_removed(Engine *e, const PolicySet *before, const PolicySe
         }
 }
 
-/* Retires what the new set does not have, wakes what is new or changed. */
-static void settle_items(Engine *e) {
-        Item *item, *next;
+/* Retires what the new set does not have. */
+static void retire_items(Engine *e, Load *before) {
+        for (Endpoint *n = e->endpoints; n; n = n->hh.next)
+                endpoint_unqueue_strangers(n);
+        for (size_t i = 0; i < e->order.n; i++)
+                if (!e->order.items[i]->stays)
+                        item_retire(e, e->order.items[i], before);
+        order_clear(&e->order);
+}
 
-        HASH_ITER(hh, e->items, item, next) {
-                if (item->place == 0) {
-                        item_retire(e, item);
-                        continue;
-                }
+/* Wakes what is new or changed. */
+static void wake_item(Engine *e, Item *item) {
+        bool idle = !item->looked && !item->ready && !item_run(item) && item->due.index == 0;
 
-                if (!item->endpoint) {
-                        engine_item_lost_endpoint(e, item);
-                        item->moved = false;
-                        continue;
-                }
-
-                if (!item->looked && !item->ready && !item->run && item->due.index == 0)
-                        engine_item_due_soon(e, item);
-                else if (item->moved)
-                        engine_item_due_soon(e, item);
-                item->moved = false;
-        }
+        if (item->endpoint_number == 0)
+                engine_item_lost_endpoint(e, item);
+        else if (idle || item->moved)
+                engine_item_due_soon(e, item);
+        item->moved = false;
 }
 
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
@@ -446,13 +460,14 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
         /* From here on nothing fails: what is in force is the old or the new, and nothing in between. */
         old = e->load;
         e->load = load;
-        order_clear(&e->order);
 
         for (size_t i = 0; i < n_controls; i++)
                 place_settle(e, &places[i]);
-        for (Endpoint *n = e->endpoints; n; n = n->hh.next)
-                endpoint_unqueue_strangers(n);
-        settle_items(e);
+        retire_items(e, old);
+        for (size_t i = 0; i < n_controls; i++)
+                order_append(&e->order, places[i].item);
+        for (size_t i = 0; i < n_controls; i++)
+                wake_item(e, places[i].item);
         if (old) {
                 say_those_removed(e, old->policies, policies);
                 load_unref(old);

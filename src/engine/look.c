@@ -30,7 +30,8 @@ void run_free(Run *r) {
 
         heap_remove(&e->later, &r->later);
         load_unref(r->load);
-        r->item->run = NULL;
+        r->item->open->run = NULL;
+        item_close(e, r->item);
         e->n_runs--;
         if (e->spare_run)
                 free(r);
@@ -45,6 +46,11 @@ void run_free_with_item(Run *r) {
         run_free(r);
         if (item->gone)
                 engine_item_leave(e, item);
+}
+
+/* What it works on. */
+static Kept *kept_of(Run *r) {
+        return &r->item->open->kept;
 }
 
 /* --- What is said ------------------------------------------------------------------------------------------------- */
@@ -74,7 +80,7 @@ static void say(Run *r, const Saying *s) {
 
         if (s->said >= 0) {
                 r->said |= 1u << s->said;
-                if (!said_news(&item->state.said[s->said], engine_realtime(e), s->digest))
+                if (!said_news(&kept_of(r)->state.said[s->said], engine_realtime(e), s->digest))
                         return;
                 r->state_changed = true;
         }
@@ -100,7 +106,7 @@ static void say_compliant(Run *r, const char *why) {
 
         look_event(&event, r->item, r->instance);
         if (r->item->control == CONTROL_LOCK)
-                event.lock_end_usec = r->item->state.lock.end_usec;
+                event.lock_end_usec = kept_of(r)->state.lock.end_usec;
         event_set_message(&event, "%s: %s is as written: %s", r->instance->name, control_to_string(r->item->control), why);
         look_say(r->engine, r->item, &event);
 }
@@ -110,7 +116,7 @@ static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
         Event event = EVENT(EVENT_UNKNOWN);
         char since[TIME_TEXT_MAX];
 
-        if (!said_news(&item->state.said[said], engine_realtime(r->engine), 0))
+        if (!said_news(&kept_of(r)->state.said[said], engine_realtime(r->engine), 0))
                 return;
 
         r->state_changed = true;
@@ -120,7 +126,7 @@ static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
         event.error_code = r->failed && r->failure.code[0] ? r->failure.code : NULL;
         event.request_id = r->failed && r->failure.request_id[0] ? r->failure.request_id : NULL;
         event_set_message(&event, "%s: %s could not be determined since %s: %s", r->instance->name, control_to_string(item->control),
-                          rfc3339_format(item->state.unknown_since_usec, since), why);
+                          rfc3339_format(kept_of(r)->state.unknown_since_usec, since), why);
         look_say(r->engine, item, &event);
 }
 
@@ -132,7 +138,7 @@ static bool class_is_transient(FailureClass c) {
 
 /* How long to wait before the same look is tried again. */
 static usec_t retry_wait(Run *r) {
-        usec_t most = RETRY_BASE_USEC << MIN(r->item->n_retries, 16u);
+        usec_t most = RETRY_BASE_USEC << MIN((unsigned) r->item->n_retries, 16u);
         usec_t wait = MAX(engine_random(r->engine) % (MIN(most, RETRY_MAX_USEC) + 1), RETRY_MIN_USEC);
 
         return MAX(wait, r->failure.retry_after_usec);  /* the next poll comes at its time all the same (holdfastd(8)) */
@@ -148,11 +154,11 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
         if (retry) {
                 wait = retry_wait(r);
                 at_usec = MIN(at_usec, usec_add(now, wait));
-                item->n_retries++;
+                item->n_retries += item->n_retries < UINT8_MAX;
         }
 
         if (e->options.once && !item->gone && !(retry && item->n_retries <= ONCE_RETRIES && wait <= ONCE_WAIT_MAX_USEC)) {
-                if (item->state.unknown_since_usec > 0)
+                if (kept_of(r)->state.unknown_since_usec > 0)
                         say_unknown(r, -1, SAID_UNKNOWN, why);
                 item->finished = true;
                 e->n_finished++;
@@ -168,7 +174,7 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
 static void end_unknown(Run *r, const Decision *d) {
         Engine *e = r->engine;
         Item *item = r->item;
-        ControlState *state = &item->state;
+        ControlState *state = &kept_of(r)->state;
         usec_t long_usec = UNKNOWN_LONG_USEC;
         usec_t now = engine_realtime(e);
         unsigned n_unwell = outage_count(r);
@@ -194,9 +200,9 @@ static void end_unknown(Run *r, const Decision *d) {
         else if (state->n_unknown >= UNKNOWN_POLLS)
                 say_unknown(r, -1, SAID_UNKNOWN, d->why);
 
-        item_note_end(item, d->why, r->failed ? &r->failure : NULL);
-        if (item->failure)
-                item->failure->n_unwell = n_unwell;
+        item_note_end(e, item, d->why, r->failed ? &r->failure : NULL);
+        if (kept_of(r)->failure)
+                kept_of(r)->failure->n_unwell = n_unwell;
         engine_item_show(e, item, VERDICT_UNKNOWN);
         end(r, USEC_INFINITY, r->failed && class_is_transient(r->failure.class), d->why);
 }
@@ -204,7 +210,7 @@ static void end_unknown(Run *r, const Decision *d) {
 static void end_verdict(Run *r, const Decision *d) {
         Engine *e = r->engine;
         Item *item = r->item;
-        ControlState *state = &item->state;
+        ControlState *state = &kept_of(r)->state;
         bool was_unknown = state->said[SAID_UNKNOWN].at_usec > 0 || state->said[SAID_UNKNOWN_LONG].at_usec > 0;
         bool news = state->verdict != d->verdict;
 
@@ -236,7 +242,7 @@ static void end_verdict(Run *r, const Decision *d) {
 
         state->told.looked_at_usec = engine_realtime(e);
         state->told.change_at_usec = d->change_at_usec;
-        item_note_end(item, d->why, r->failed ? &r->failure : d->verdict == VERDICT_VIOLATED && r->look.write_failure.message[0]
+        item_note_end(e, item, d->why, r->failed ? &r->failure : d->verdict == VERDICT_VIOLATED && r->look.write_failure.message[0]
                                                 ? &r->look.write_failure : NULL);
         item->looked = true;
         engine_item_show(e, item, d->verdict);
@@ -247,12 +253,12 @@ static void end_verdict(Run *r, const Decision *d) {
 /* --- Steps -------------------------------------------------------------------------------------------------------- */
 
 static void freeze(Run *r, const Freeze *f) {
-        EndpointState *state = &r->item->endpoint->state;
+        EndpointState *state = &r->endpoint->state;
 
         state->frozen = true;
         state->frozen_at_usec = engine_realtime(r->engine);
         (void) snprintf(state->frozen_why, sizeof(state->frozen_why), "%s", f->why);
-        engine_put_endpoint(r->engine, r->item->endpoint);
+        engine_put_endpoint(r->engine, r->endpoint);
 }
 
 /* What a decision changes, whatever comes next. */
@@ -263,19 +269,18 @@ static void apply(Run *r, const Decision *d, const Answer *answer) {
         if (d->state_changed)
                 r->state_changed = true;
 
-        if (d->learned_readings > 0 && d->learned_readings != item->endpoint->state.readings) {
-                item->endpoint->state.readings = d->learned_readings;
-                engine_put_endpoint(e, item->endpoint);
+        if (d->learned_readings > 0 && d->learned_readings != r->endpoint->state.readings) {
+                r->endpoint->state.readings = d->learned_readings;
+                engine_put_endpoint(e, r->endpoint);
         }
         if (d->freeze.freeze)
                 freeze(r, &d->freeze);
         if (d->grant.set && answer) {
-                grants_record(e, item, d->grant.backup_id, answer);
+                grants_record(e, kept_of(r), d->grant.backup_id, answer);
                 engine_put_item(e, item);
                 engine_flush(e);        /* a grant that was forgotten would be made again */
         }
-        if (item->control == CONTROL_LOCK)
-                engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
+        engine_note_item_enabled(e, item);
 
         for (size_t i = 0; i < d->n_sayings; i++)
                 say(r, &d->sayings[i]);
@@ -305,7 +310,7 @@ void look_store(Run *r) {
                 (void) snprintf(detail, sizeof(detail), "%s", r->ask.call == CALL_DOWNLOAD_AUTHORIZE ? r->ask.authorize.backup_id : "");
 
         if (r->ask.call == CALL_DOWNLOAD_AUTHORIZE) {
-                q = grants_reserve(r->item);
+                q = grants_reserve(kept_of(r));
                 if (q < 0) {
                         look_withhold(r, "the grant could not be remembered", q);
                         return;
@@ -323,7 +328,7 @@ void look_store(Run *r) {
         r->next = e->committing;
         e->committing = r;
         e->n_committing++;
-        r->item->endpoint->n_running++;
+        r->endpoint->n_running++;
         engine_commit(e);
 }
 
@@ -333,13 +338,13 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
         Decision d;
         Situation s = {
                 .instance = r->instance,
-                .state = &item->state,
+                .state = &kept_of(r)->state,
                 .look = &r->look,
-                .endpoint = &item->endpoint->state,
+                .endpoint = &r->endpoint->state,
                 .enforce = r->instance->mode == MODE_ENFORCE && !e->options.observe,
                 .first_look = !item->looked,
                 .now_usec = engine_realtime(e),
-                .cloud_now_usec = endpoint_cloud_time(e, item->endpoint),
+                .cloud_now_usec = endpoint_cloud_time(e, r->endpoint),
                 .limit_retention_days = r->load->settings->limits.max_retention_days,
                 .new_locks_left = item->control == CONTROL_LOCK ? engine_new_locks_left(e, item) : 0,
                 .new_locks_per_day = r->load->settings->limits.new_locks_per_day,
@@ -364,7 +369,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
         case NEXT_ASK:
         case NEXT_ASK_STORED:
                 r->store = d.next == NEXT_ASK_STORED;
-                endpoint_queue_run(item->endpoint, r);
+                endpoint_queue_run(r->endpoint, r);
                 break;
         case NEXT_ASK_LATER:
                 r->state = RUN_LATER;
@@ -401,7 +406,7 @@ bool look_may_send(Run *r) {
         if (r->ask.call != CALL_LOCK_SET)
                 return true;
 
-        if (r->item->endpoint->state.frozen) {
+        if (r->endpoint->state.frozen) {
                 look_withhold(r, "lock writes to this endpoint were frozen", 0);
                 return false;
         }
@@ -417,7 +422,7 @@ void look_begin(Engine *e, Item *item) {
         usec_t now = engine_boottime(e), poll = instance_poll_usec(item->instance, item->control);
         Run *r;
 
-        assert(!item->run);
+        assert(!item_run(item));
 
         if (now >= item->poll_at_usec) {
                 usec_t due = item->poll_at_usec > 0 ? item->poll_at_usec : now; /* it may have waited for the endpoint since */
@@ -437,7 +442,8 @@ void look_begin(Engine *e, Item *item) {
                 memset(r, 0, sizeof(*r));
         else
                 r = calloc(1, sizeof(*r));
-        if (!r || heap_reserve(&e->later, e->n_runs + 1) < 0) {
+        if (!r || heap_reserve(&e->later, e->n_runs + 1) < 0 || engine_reserve_dirty(e, e->n_runs + 1) < 0 ||
+            item_open(e, item) < 0) {
                 free(r);
                 engine_item_done(e, item, usec_add(now, USEC_PER_SEC));
                 return;
@@ -447,7 +453,8 @@ void look_begin(Engine *e, Item *item) {
         r->item = item;
         r->load = load_ref(e->load);
         r->instance = item->instance;
-        item->run = r;
+        r->endpoint = item_endpoint(e, item);
+        item->open->run = r;
         e->n_runs++;
 
         step(r, NULL, NULL);

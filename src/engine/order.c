@@ -15,6 +15,15 @@ static size_t n_words(size_t n) {
         return (n + WORD_BITS - 1) / WORD_BITS;
 }
 
+/* By name, of which each is there once. */
+static int compare_items(const Item *x, const Item *y) {
+        int r = x->instance == y->instance ? 0 : strcmp(x->instance->name, y->instance->name);
+
+        if (r != 0)
+                return r;
+        return x->control < y->control ? -1 : x->control > y->control;
+}
+
 int order_reserve(Order *o, size_t n) {
         uint64_t *sets[VERDICT__MAX] = {};
         Item **items;
@@ -52,8 +61,6 @@ int order_reserve(Order *o, size_t n) {
 }
 
 void order_clear(Order *o) {
-        for (size_t i = 0; i < o->n; i++)
-                o->items[i]->place = 0;
         for (Verdict v = 0; v < VERDICT__MAX && o->n > 0; v++)
                 memset(o->sets[v], 0, n_words(o->n) * sizeof(uint64_t));
         o->n = 0;
@@ -70,18 +77,29 @@ static void set_put(uint64_t *set, size_t i, bool in) {
 
 void order_append(Order *o, Item *item) {
         assert(o->n < o->n_allocated);
+        assert(o->n == 0 || compare_items(o->items[o->n - 1], item) < 0);
 
         set_put(o->sets[item->shown], o->n, true);
         o->items[o->n++] = item;
-        item->place = o->n;
 }
 
 void order_show(Order *o, const Item *item, Verdict before) {
-        if (item->place == 0)
+        size_t low = 0, high = o->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (compare_items(o->items[middle], item) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+
+        if (low == o->n || o->items[low] != item)
                 return;
 
-        set_put(o->sets[before], item->place - 1, false);
-        set_put(o->sets[item->shown], item->place - 1, true);
+        set_put(o->sets[before], low, false);
+        set_put(o->sets[item->shown], low, true);
 }
 
 size_t order_find(const Order *o, const char *name) {

@@ -9,19 +9,17 @@
 
 /* While the endpoint is said to fail, it is not counted against its controls. */
 unsigned outage_count(const Run *r) {
-        const Item *item = r->item;
+        const ItemFailure *f = r->item->open->kept.failure;
 
         if (!r->failed || !failure_is_unwell(r->failure.class))
                 return 0;
-        return (item->failure ? item->failure->n_unwell : 0) + (item->endpoint->said_failing.at_usec == 0);
+        return (f ? f->n_unwell : 0) + (r->endpoint->said_failing.at_usec == 0);
 }
 
 /* Nobody well was found so often in a row, while the endpoint answers others, or there is none to tell. */
 static bool fails_alone(const Run *r, unsigned n_unwell) {
-        const Item *item = r->item;
-
-        return n_unwell >= FAILED_SAID && item->endpoint->said_failing.at_usec == 0 &&
-               (n_unwell > item->endpoint->n_failed || !endpoint_other(r->engine, item->endpoint, item));
+        return n_unwell >= FAILED_SAID && r->endpoint->said_failing.at_usec == 0 &&
+               (n_unwell > r->endpoint->n_failed || !endpoint_other(r->engine, r->endpoint, r->item));
 }
 
 /* NULL: the failure is no answer to what was asked. */
@@ -55,7 +53,7 @@ static void say(Run *r, uint32_t digest, const char *what) {
         Event event = EVENT(EVENT_API_FAILING);
         const Failure *f = &r->failure;
 
-        if (!said_news(&item->state.said[SAID_API_FAILING], engine_realtime(r->engine), digest))
+        if (!said_news(&item->open->kept.state.said[SAID_API_FAILING], engine_realtime(r->engine), digest))
                 return;
 
         r->state_changed = true;
@@ -77,7 +75,7 @@ void outage_say(Run *r, unsigned n_unwell) {
                 return;
 
         (void) snprintf(what, sizeof(what), "failing for %s, %u requests in a row (%s)",
-                        duration_format_human(usec_sub(engine_realtime(r->engine), r->item->state.unknown_since_usec), since), n_unwell,
+                        duration_format_human(usec_sub(engine_realtime(r->engine), r->item->open->kept.state.unknown_since_usec), since), n_unwell,
                         failure_class_to_string(r->failure.class));
         say(r, 0, what);        /* however it fails this time, it is the same outage */
 }
@@ -85,13 +83,14 @@ void outage_say(Run *r, unsigned n_unwell) {
 void outage_say_over(Run *r) {
         Item *item = r->item;
         Event event = EVENT(EVENT_API_RECOVERED);
-        unsigned n_unwell = item->failure ? item->failure->n_unwell : 0;
-        unsigned n = n_unwell > 0 ? n_unwell : item->state.n_unknown;
+        const Kept *k = &item->open->kept;
+        unsigned n_unwell = k->failure ? k->failure->n_unwell : 0;
+        unsigned n = n_unwell > 0 ? n_unwell : k->state.n_unknown;
         char lasted[TIME_TEXT_MAX];
 
         look_event(&event, item, r->instance);
         event_set_message(&event, "%s: %s can be read again, after %u %s%s and %s", r->instance->name,
                           control_to_string(item->control), n, n_unwell > 0 ? "failed request" : "poll", n == 1 ? "" : "s",
-                          duration_format_human(usec_sub(engine_realtime(r->engine), item->state.unknown_since_usec), lasted));
+                          duration_format_human(usec_sub(engine_realtime(r->engine), k->state.unknown_since_usec), lasted));
         look_say(r->engine, item, &event);
 }

@@ -11,14 +11,6 @@
 #define REWRITE_USEC (30 * USEC_PER_SEC)        /* state that could not be stored is tried again after this; picked */
 #define NEW_LOCKS_USEC (24 * USEC_PER_HOUR)     /* limits.new_locks_per_day */
 
-char *engine_item_key(Service service, const char *instance_id, Control control) {
-        char *key;
-
-        if (asprintf(&key, "%s/%s/%s", service_to_string(service), instance_id, control_to_string(control)) < 0)
-                return NULL;
-        return key;
-}
-
 void engine_say_state_failing(Engine *e, int error) {
         Event event = EVENT(EVENT_STATE_FAILING);
 
@@ -73,19 +65,20 @@ static int put(Engine *e, const StateRecord *record) {
 }
 
 static int put_control(Engine *e, Item *item) {
+        Kept scratch;
+        const Kept *k = item_kept(item, &scratch);
         StateRecord record = {
                 .kind = STATE_CONTROL,
                 .service = item->instance->service,
                 .instance_id = item->instance->instance_id,
                 .control = item->control,
-                .control_state = { .name = item->instance->name, .state = &item->state },
+                .control_state = { .name = item->instance->name, .state = &k->state },
         };
-
         int r;
 
         r = put(e, &record);
         if (r >= 0) {
-                r = grants_put(e, item);
+                r = grants_put(e, item, k);
                 if (r < 0)
                         engine_say_state_failing(e, r);
         }
@@ -94,11 +87,28 @@ static int put_control(Engine *e, Item *item) {
         return r;
 }
 
+int engine_reserve_dirty(Engine *e, size_t n) {
+        size_t n_wanted = e->n_dirty + n;
+        Item **dirty;
+
+        if (n_wanted <= e->n_dirty_allocated)
+                return 0;
+
+        n_wanted = MAX(n_wanted, e->n_dirty_allocated * 2);
+        dirty = reallocarray(e->dirty, n_wanted, sizeof(*dirty));
+        if (!dirty)
+                return -ENOMEM;
+
+        e->dirty = dirty;
+        e->n_dirty_allocated = n_wanted;
+        return 0;
+}
+
 int engine_try_put_item(Engine *e, Item *item) {
         if (!item->dirty) {
+                assert(e->n_dirty < e->n_dirty_allocated);
                 item->dirty = true;
-                item->dirty_next = e->dirty;
-                e->dirty = item;
+                e->dirty[e->n_dirty++] = item;
         }
 
         item->told_changed = false;
@@ -110,13 +120,14 @@ void engine_put_item(Engine *e, Item *item) {
 }
 
 void engine_keep_told(Engine *e) {
-        Item *item, *next;
-
         assert(e);
 
-        HASH_ITER(hh, e->items, item, next)
-                if (item->told_changed && engine_try_put_item(e, item) < 0)
+        for (size_t i = 0; i < e->order.n; i++) {
+                Item *item = e->order.items[i];
+
+                if (item->told_changed && (engine_reserve_dirty(e, e->n_runs + 1) < 0 || engine_try_put_item(e, item) < 0))
                         return; /* nothing is lost that anybody decides by */
+        }
 }
 
 void engine_put_endpoint(Engine *e, Endpoint *n) {
@@ -157,8 +168,8 @@ void engine_rewrite(Engine *e) {
         Endpoint *n, *next;
 
         e->rewrite_at_usec = 0;
-        for (Item *item = e->dirty; item; item = item->dirty_next)
-                if (put_control(e, item) < 0)
+        for (size_t i = 0; i < e->n_dirty; i++)
+                if (put_control(e, e->dirty[i]) < 0)
                         return;
         HASH_ITER(hh, e->endpoints, n, next)
                 if (n->dirty)
@@ -167,35 +178,35 @@ void engine_rewrite(Engine *e) {
 }
 
 void engine_forget_dirty(Engine *e, Item *item) {
-        Item **p = &e->dirty;
+        size_t i = 0;
 
         if (!item->dirty)
                 return;
 
-        while (*p != item)
-                p = &(*p)->dirty_next;
-        *p = item->dirty_next;
+        while (e->dirty[i] != item)
+                i++;
+        e->dirty[i] = e->dirty[--e->n_dirty];
         item->dirty = false;
 }
 
 /* A commit has taken all that was put. Return: is everything stored? What could not be put was not in it. */
 static bool settle_dirty(Engine *e) {
         Endpoint *n, *next;
-        Item **p = &e->dirty;
-        bool all = true;
+        size_t n_left = 0;
+        bool all;
 
-        while (*p) {
-                Item *item = *p;
+        for (size_t i = 0; i < e->n_dirty; i++) {
+                Item *item = e->dirty[i];
 
                 if (item->missing) {
-                        p = &item->dirty_next;
-                        all = false;
+                        e->dirty[n_left++] = item;
                         continue;
                 }
-                grants_stored(item);
+                item_grants_stored(item);
                 item->dirty = false;
-                *p = item->dirty_next;
         }
+        e->n_dirty = n_left;
+        all = n_left == 0;
         HASH_ITER(hh, e->endpoints, n, next) {
                 n->dirty = n->dirty && n->missing;
                 all = all && !n->dirty;
@@ -208,8 +219,8 @@ static bool settle_dirty(Engine *e) {
 static void miss_dirty(Engine *e) {
         Endpoint *n, *next;
 
-        for (Item *item = e->dirty; item; item = item->dirty_next)
-                item->missing = true;
+        for (size_t i = 0; i < e->n_dirty; i++)
+                e->dirty[i]->missing = true;
         HASH_ITER(hh, e->endpoints, n, next)
                 n->missing = n->dirty;
 }
@@ -233,10 +244,10 @@ void engine_on_committed(Engine *e, int result) {
         while ((r = committing)) {
                 committing = r->next;
                 e->n_committing--;
-                r->item->endpoint->n_running--;
+                r->endpoint->n_running--;
 
                 if (result >= 0) {
-                        endpoint_queue_stored(r->item->endpoint, r);
+                        endpoint_queue_stored(r->endpoint, r);
                         continue;
                 }
 
@@ -244,63 +255,9 @@ void engine_on_committed(Engine *e, int result) {
         }
 }
 
-Shelved *engine_shelf_get(Engine *e, const char *key, Control control) {
-        Shelved *s = NULL;
-
-        HASH_FIND_STR(e->shelf, key, s);
-        if (s)
-                return s;
-
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return NULL;
-        s->key = strdup(key);
-        if (!s->key) {
-                free(s);
-                return NULL;
-        }
-
-        s->control = control;
-        HASH_ADD_KEYPTR(hh, e->shelf, s->key, strlen(s->key), s);
-        if (!hash_added(s)) {
-                free(s->key);
-                free(s);
-                return NULL;
-        }
-        return s;
-}
-
-void engine_shelved_free(Engine *e, Shelved *s) {
-        HASH_DEL(e->shelf, s);
-        control_state_done(s->control, &s->state);
-        free(s->key);
-        free(s);
-}
-
-static int restore_grant(ControlState *state, const StateRecord *record) {
-        DownloadMemory *m = &state->download;
-        Grant *grants;
-
-        if (m->n_grants >= DOWNLOAD_GRANTS_MAX) {
-                memmove(m->grants, m->grants + 1, (m->n_grants - 1) * sizeof(*m->grants));
-                m->n_grants--;
-        }
-
-        grants = reallocarray(m->grants, m->n_grants + 1, sizeof(*grants));
-        if (!grants)
-                return -ENOMEM;
-
-        m->grants = grants;
-        m->grants[m->n_grants] = (Grant) { .granted_at_usec = record->grant.granted_at_usec };
-        (void) snprintf(m->grants[m->n_grants].backup_id, BACKUP_ID_MAX, "%s", record->grant.backup_id);
-        m->n_grants++;
-        return 0;
-}
-
 int engine_restore(Engine *e, const StateRecord *record) {
-        _cleanup_(freep) char *key = NULL;
         Endpoint *n;
-        Shelved *s;
+        int r;
 
         assert(e);
         assert(record);
@@ -314,25 +271,10 @@ int engine_restore(Engine *e, const StateRecord *record) {
                 return 0;
         case STATE_CONTROL:
         case STATE_GRANT:
-                key = engine_item_key(record->service, record->instance_id, record->control);
-                s = key ? engine_shelf_get(e, key, record->control) : NULL;
-                if (!s)
-                        return -ENOMEM;
-                if (record->kind == STATE_GRANT)
-                        return restore_grant(&s->state, record);
-
-                free(s->state.told.why);
-                free(s->state.told.changed_request_id);
-                s->state = *record->control_state.state;
-                s->state.told.why = s->state.told.changed_request_id = NULL;    /* the record's own */
-                if (told_set(&s->state.told.why, record->control_state.state->told.why) < 0 ||
-                    told_set(&s->state.told.changed_request_id, record->control_state.state->told.changed_request_id) < 0)
-                        return -ENOMEM;
-                if (record->control == CONTROL_DOWNLOAD)
-                        s->state.download = (DownloadMemory) {};        /* its grants come as records of their own */
-                if (record->control == CONTROL_LOCK)
-                        engine_note_enabled(e, key, s->state.lock.enabled_at_usec);
-                return 0;
+                r = shelf_restore(e, record);
+                if (r >= 0 && record->kind == STATE_CONTROL && record->control == CONTROL_LOCK)
+                        engine_note_enabled(e, record->service, record->instance_id, record->control_state.state->lock.enabled_at_usec);
+                return r;
         case STATE_EVIDENCE:
         case STATE_KIND__MAX:
                 break;
@@ -343,25 +285,23 @@ int engine_restore(Engine *e, const StateRecord *record) {
 
 /* --- New locks a day ---------------------------------------------------------------------------------------------- */
 
-void engine_note_enabled(Engine *e, const char *key, usec_t at_usec) {
+void engine_note_enabled(Engine *e, Service service, const char *instance_id, usec_t at_usec) {
+        size_t n_id = strlen(instance_id);
         Enabled *b = NULL;
 
-        HASH_FIND_STR(e->enabled, key, b);
+        HASH_FIND(hh, e->enabled[service], instance_id, n_id, b);
         if (!b && at_usec == 0)
                 return;
 
         if (!b) {
-                b = calloc(1, sizeof(*b));
-                if (b)
-                        b->key = strdup(key);
-                if (!b || !b->key) {
-                        free(b);
+                b = malloc(offsetof(Enabled, instance_id) + n_id + 1);
+                if (!b) {
                         e->enabled_lost = true; /* not counted means not limited: enable nothing more */
                         return;
                 }
-                HASH_ADD_KEYPTR(hh, e->enabled, b->key, strlen(b->key), b);
+                memcpy(b->instance_id, instance_id, n_id + 1);
+                HASH_ADD_KEYPTR(hh, e->enabled[service], b->instance_id, n_id, b);
                 if (!hash_added(b)) {
-                        free(b->key);
                         free(b);
                         e->enabled_lost = true;
                         return;
@@ -371,47 +311,61 @@ void engine_note_enabled(Engine *e, const char *key, usec_t at_usec) {
         b->at_usec = at_usec;
 }
 
-void engine_enabled_free(Engine *e, Enabled *b) {
-        HASH_DEL(e->enabled, b);
-        free(b->key);
-        free(b);
+void engine_enabled_done(Engine *e) {
+        Enabled *b, *next;
+
+        for (Service s = 0; s < SERVICE__MAX; s++)
+                HASH_ITER(hh, e->enabled[s], b, next) {
+                        HASH_DEL(e->enabled[s], b);
+                        free(b);
+                }
+}
+
+void engine_note_item_enabled(Engine *e, const Item *item) {
+        Kept scratch;
+
+        if (item->control == CONTROL_LOCK)
+                engine_note_enabled(e, item->instance->service, item->instance->instance_id,
+                                    item_kept(item, &scratch)->state.lock.enabled_at_usec);
 }
 
 /* Memory had run out for one of them; every control still knows when its own lock was enabled. Return: are all counted again? */
 static bool recount_enabled(Engine *e) {
-        Item *item, *next;
-        Shelved *s, *next_shelved;
+        Kept k;
 
         e->enabled_lost = false;
-        HASH_ITER(hh, e->items, item, next)
-                if (item->control == CONTROL_LOCK)
-                        engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
-        for (item = e->leaving; item; item = item->leaving_next)
-                if (item->control == CONTROL_LOCK)
-                        engine_note_enabled(e, item->key, item->state.lock.enabled_at_usec);
-        HASH_ITER(hh, e->shelf, s, next_shelved)
-                if (s->control == CONTROL_LOCK)
-                        engine_note_enabled(e, s->key, s->state.lock.enabled_at_usec);
+        for (size_t i = 0; i < e->order.n; i++)
+                engine_note_item_enabled(e, e->order.items[i]);
+        for (const Item *item = e->leaving; item; item = item->next)
+                engine_note_item_enabled(e, item);
+        for (const Shelved *s = shelf_after(e, NULL); s; s = shelf_after(e, s))
+                if (s->control == CONTROL_LOCK) {
+                        kept_unpack(s->packed, &k);
+                        engine_note_enabled(e, s->service, s->instance_id, k.state.lock.enabled_at_usec);
+                }
 
         return !e->enabled_lost;
 }
 
 unsigned engine_new_locks_left(Engine *e, const Item *item) {
         unsigned limit = engine_settings(e)->limits.new_locks_per_day, n = 0;
-        usec_t now = endpoint_cloud_time(e, item->endpoint);
+        usec_t now = endpoint_cloud_time(e, item_endpoint(e, item));
         Enabled *b, *next;
 
         if (e->enabled_lost && !recount_enabled(e))
                 return 0;
 
-        HASH_ITER(hh, e->enabled, b, next) {
-                bool over = b->at_usec == 0 || usec_sub(now, b->at_usec) >= NEW_LOCKS_USEC;
+        for (Service s = 0; s < SERVICE__MAX; s++)
+                HASH_ITER(hh, e->enabled[s], b, next) {
+                        bool over = b->at_usec == 0 || usec_sub(now, b->at_usec) >= NEW_LOCKS_USEC;
 
-                if (!over)
-                        n += !streq(b->key, item->key);         /* the same lock, tried again, is one lock */
-                else if (b->at_usec == 0 || e->clock.date_usec > 0)     /* not by a clock that may be years ahead, until it is set right */
-                        engine_enabled_free(e, b);
-        }
+                        if (!over)      /* the same lock, tried again, is one lock */
+                                n += s != item->instance->service || !streq(b->instance_id, item->instance->instance_id);
+                        else if (b->at_usec == 0 || e->clock.date_usec > 0) {   /* not by a clock that may be years ahead, until it is set right */
+                                HASH_DEL(e->enabled[s], b);
+                                free(b);
+                        }
+                }
 
         return n < limit ? limit - n : 0;
 }

@@ -46,13 +46,14 @@ int intent_outcome_from_string(const char *s);  /* or -EINVAL */
 /* One request to enable or extend a lock, stored before it is sent. Times are the cloud's. */
 typedef struct LockIntent {
         LockAction action;
-        int64_t days;
         IntentOutcome outcome;
+        int64_t days;
         usec_t sent_at_usec;
         usec_t start_before_usec, end_before_usec;      /* 0: no lock, or no start given */
         usec_t expected_end_usec;       /* under the reading that the value was reckoned for */
         usec_t cap_at_usec;             /* no later end may be read back */
         unsigned readings;              /* readings that were possible when it was sent */
+        unsigned unused;                /* where the compiler would leave a gap of whatever was there: states are kept by their words */
 } LockIntent;
 
 #define LOCK_INTENTS_MAX 4      /* one climb has at most three steps; one more for what came before */
@@ -100,10 +101,10 @@ typedef struct ControlTold {
 
 typedef struct ControlState {
         Verdict verdict;                /* the last that could be determined, or UNKNOWN when none ever was */
-        usec_t since_usec;              /* of the verdict; wall clock */
-        usec_t unknown_since_usec;      /* 0: the last look gave a verdict */
         unsigned n_unknown;             /* looks in a row without one */
+        usec_t since_usec;              /* of the verdict; wall clock */
         ControlTold told;
+        usec_t unknown_since_usec;      /* 0: the last look gave a verdict */
         Said said[SAID__MAX];
         union {
                 ScheduleMemory schedule;

@@ -137,12 +137,15 @@ static int read_said(Load *l, const StateRecord *record, ControlState *state) {
         while ((r = sql_next(stmt)) > 0) {
                 Row row = ROW(stmt);
                 int id = row_name(&row, said_from_text);
-                Said said = { .at_usec = row_usec(&row), .digest = (uint32_t) row_int(&row, 0, UINT32_MAX) };
+                usec_t at_usec = row_usec(&row);
+                uint32_t digest = (uint32_t) row_int(&row, 0, UINT32_MAX);
 
-                if (row.insane)
+                if (row.insane) {
                         l->n_skipped++;
-                else
-                        state->said[id] = said;
+                        continue;
+                }
+                state->said[id].at_usec = at_usec;
+                state->said[id].digest = digest;
         }
 
         return r;
