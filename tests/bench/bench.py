@@ -71,9 +71,9 @@ class Bench:
             self.fleets[n] = Fleet(self.folder / f"fleet-{n}", n)
         return self.fleets[n]
 
-    def wait_looked(self, requests, n, round_calls=CALLS):
-        """Until each instance was looked at once, since @requests; events and state of a first round are behind it then."""
-        wait_until(lambda: self.server.requests() - requests >= n * round_calls, 60 + n / 100, f"the first round of {n} instances")
+    def wait_round(self, requests, n):
+        """Until as many calls as a round of @n instances has were answered, since @requests."""
+        wait_until(lambda: self.server.requests() - requests >= n * CALLS, 60 + n / 100, f"a round of {n} instances")
 
     def facts(self):
         """What the figures were taken on."""

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from procs import Failed, cpu_usec, status_of
+from procs import Failed, cpu_usec, status_of, wait_until
 
 Notice = collections.namedtuple("Notice", "at cpu_usec text")   # CLOCK_MONOTONIC in seconds, and the daemon's CPU then
 
@@ -115,6 +115,18 @@ class Daemon:
         began = int(re.search(r"MONOTONIC_USEC=(\d+)", self.wait_notice("RELOADING=1").text)[1]) / 1e6
         ready = self.wait_notice("READY=1")
         return ready.at - began, ready.cpu_usec - before
+
+    def wait_looked(self, n):
+        """Until so many controls were found as they should be for the first time; what that is to be stored is stored then, or about to be."""
+        found, rest = 0, b""
+        with open(self.log, "rb") as log:
+            def all_found():
+                nonlocal found, rest
+                *lines, rest = (rest + log.read()).split(b"\n")
+                found += sum(b'"HOLDFAST_EVENT":"compliant"' in line for line in lines)
+                return found >= n
+
+            wait_until(all_found, 60 + n / 100, f"the first look at {n} controls")
 
     def peak_kib(self):
         return status_of(self.pid, "VmHWM")

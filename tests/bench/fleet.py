@@ -5,6 +5,7 @@ PROJECT = "619d3e78f61b4be68bc5aa0b59edcf7b"
 DOMAIN = "8a6f5e0c1d2b4f739e0d1c2b3a495867"
 REGION = "ap-southeast-1"
 KMS_KEY = "4f1b0c7e-5d7a-4b53-9d2c-0d5a1f3a8c11"
+CONTROLS = 2            # of an instance: encryption, lock
 CALLS = 3               # of an instance in a round: encryption, lock, list of backups
 CONNECTIONS = 32        # of holdfastd and wrk, and streams of h2load
 

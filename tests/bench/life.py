@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import steady
 from daemon import Daemon, window
-from fleet import ALWAYS, BY_DEFAULT, ENCRYPTION, SELDOM, Fleet, settings
+from fleet import ALWAYS, BY_DEFAULT, CONTROLS, ENCRYPTION, SELDOM, Fleet, settings
 from procs import Failed, attach_strace, cpu_usec, paused, status_of, wait_still
 from report import Figure, Section
 
@@ -39,10 +39,9 @@ def measure_start(bench):
         config.write_text(settings(server.origin("h1"), server.ca_file, rate="1/s") + SELDOM, encoding="utf-8")
         first = [start_once(bench, config, fleet) for _ in range(bench.pace.starts)]
 
-        seen = server.requests()
         state = bench.new_folder("state")
-        with Daemon(bench, fleet.config("fill", server.origin("h1"), server.ca_file, ALWAYS), fleet.instances, state):
-            bench.wait_looked(seen, n)
+        with Daemon(bench, fleet.config("fill", server.origin("h1"), server.ca_file, ALWAYS), fleet.instances, state) as daemon:
+            daemon.wait_looked(n * CONTROLS)
         again = [start_once(bench, config, fleet, state) for _ in range(bench.pace.starts)]
 
         def figure(name, text, unit, values):
@@ -91,9 +90,8 @@ class Reloads:
 def reload_often(bench, config, fleet, trace, times, changed_times):
     """Reloads with nothing changed, reloads with everything changed, and the peak RSS in KiB after them."""
     results, spans = (Reloads([], []), Reloads([], [])), ([], [])
-    seen = bench.server.requests()
     with Daemon(bench, config, fleet.instances, trace=trace) as daemon:
-        bench.wait_looked(seen, fleet.n)
+        daemon.wait_looked(fleet.n * CONTROLS)
         wait_still(bench.server.requests, 0.5, 60 + fleet.n / 100, "the first looks")
         for changed, n in enumerate((times, changed_times)):
             for _ in range(n):
@@ -124,7 +122,7 @@ def reload_busy(bench, fleet, times):
             seconds, cpu = daemon.reload()
             result.seconds.append(seconds)
             result.cpu_usec.append(cpu)
-            bench.wait_looked(seen, fleet.n)
+            bench.wait_round(seen, fleet.n)
     return result
 
 
@@ -207,19 +205,17 @@ def measure_idle(bench):
     server, fleet = bench.server, bench.fleet(n)
 
     bench.say("idling at the default intervals")
-    seen = server.requests()
     with Daemon(bench, fleet.config("idle", server.origin("h1"), server.ca_file, BY_DEFAULT), fleet.instances,
                 watchdog_seconds=WATCHDOG_SECONDS) as daemon:
-        bench.wait_looked(seen, n)
+        daemon.wait_looked(n * CONTROLS)
         time.sleep(3)
         idle_window(bench, section, "default", "default intervals", daemon, lambda seconds: seconds)
 
     bench.say("idling with nothing due")
     alone = Fleet(bench.new_folder("fleet"), n, controls=ENCRYPTION)
-    seen = server.requests()
     with Daemon(bench, alone.config("idle", server.origin("h1"), server.ca_file, SELDOM), alone.instances,
                 watchdog_seconds=WATCHDOG_SECONDS) as daemon:
-        bench.wait_looked(seen, n, round_calls=1)
+        daemon.wait_looked(n)
         time.sleep(3)
         # Ping by ping, and one more if the window begins right before one.
         idle_window(bench, section, "nothing", "nothing due", daemon, lambda seconds: seconds // (WATCHDOG_SECONDS / 3) + 1)

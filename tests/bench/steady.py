@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from daemon import Daemon, window
-from fleet import ALWAYS, CALLS
+from fleet import ALWAYS, CALLS, CONTROLS
 from procs import attach_strace, paused, status_of
 from report import Figure, Section
 
@@ -20,9 +20,8 @@ DATABASE_CALLS = ("pwrite64", "pwritev", "fdatasync", "fsync", "ftruncate", "fal
 def start(bench, kind, n, **options):
     """A daemon over n policies that has looked at all of them once."""
     fleet, server = bench.fleet(n), bench.server
-    seen = server.requests()
     daemon = Daemon(bench, fleet.config(f"always-{kind}", server.origin(kind), server.ca_file, ALWAYS), fleet.instances, **options)
-    bench.wait_looked(seen, n)
+    daemon.wait_looked(n * CONTROLS)
     time.sleep(0.5)
     return daemon
 
