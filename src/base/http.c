@@ -2,6 +2,7 @@
 #include "base/http.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <strings.h>
 
 static char *wipe_free(char *s, size_t n) {
@@ -20,6 +21,40 @@ const char *http_method_to_string(HttpMethod m) {
 
         assert(m < HTTP_METHOD__MAX);
         return names[m];
+}
+
+/* All from @min to 0x7e? Eight bytes at a time: headers are looked at before each request, more than once. */
+static bool is_ascii_from(const char *s, size_t n, unsigned char min) {
+        const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+        size_t i = 0;
+
+        for (uint64_t word; i + sizeof(word) <= n; i += sizeof(word)) {
+                memcpy(&word, s + i, sizeof(word));
+                if (((word - ones * min) | (word + ones) | word) & high)
+                        return false;
+        }
+        for (; i < n; i++)
+                if ((unsigned char) s[i] < min || (unsigned char) s[i] > 0x7e)
+                        return false;
+
+        return true;
+}
+
+bool http_header_value_valid(const char *value) {
+        assert(value);
+
+        if (is_ascii_from(value, strlen(value), ' '))
+                return true;
+        for (const char *p = value; *p; p++)
+                if (((unsigned char) *p < 0x20 && *p != '\t') || *p == 0x7f)
+                        return false;
+
+        return true;
+}
+
+bool http_text_visible(const char *s, size_t n) {
+        assert(s || n == 0);
+        return is_ascii_from(s, n, 0x21);
 }
 
 int http_request_add_header(HttpRequest *q, const char *name, const char *value) {

@@ -43,6 +43,10 @@ typedef struct HttpRequest {
 
 /* @name stays the caller's (static), @value is copied. Return: 0, -ENOMEM, -E2BIG past HTTP_HEADERS_MAX. */
 int http_request_add_header(HttpRequest *q, const char *name, const char *value);
+/* No control character but the tab: a line break in a value would forge a header. */
+bool http_header_value_valid(const char *value);
+/* Nothing but visible ASCII characters (0x21 to 0x7e); the empty text has none. */
+bool http_text_visible(const char *s, size_t n);
 const char *http_request_header(const HttpRequest *q, const char *name);        /* NULL if absent; any case */
 void http_request_done(HttpRequest *q); /* wipes and frees what it owns, leaves it zeroed */
 

@@ -13,10 +13,11 @@ static void block_free(StrBuf *b, char *s, size_t n_allocated) {
         free(s);
 }
 
-/* Makes room for @n more bytes and the NUL. */
-static int strbuf_reserve(StrBuf *b, size_t n) {
+int strbuf_reserve(StrBuf *b, size_t n) {
         size_t needed, wanted;
         char *s;
+
+        assert(b);
 
         if (b->error < 0)
                 return b->error;
@@ -48,29 +49,6 @@ static int strbuf_reserve(StrBuf *b, size_t n) {
         b->n_allocated = wanted;
         b->s[b->n] = '\0';
         return 0;
-}
-
-int strbuf_add_n(StrBuf *b, const void *p, size_t n) {
-        int r;
-
-        assert(b);
-        assert(p || n == 0);
-
-        r = strbuf_reserve(b, n);
-        if (r < 0)
-                return r;
-
-        if (n > 0)
-                memcpy(b->s + b->n, p, n);
-        b->n += n;
-        b->s[b->n] = '\0';
-        return 0;
-}
-
-int strbuf_add(StrBuf *b, const char *s) {
-        assert(s);
-
-        return strbuf_add_n(b, s, strlen(s));
 }
 
 int strbuf_addf(StrBuf *b, const char *format, ...) {

@@ -83,7 +83,7 @@ int call_add_token(HttpRequest *q, const Secret *token) {
 bool result_is_success(const HttpReply *p) {
         _cleanup_(json_putp) json_object *o = NULL;
         const char *result = NULL;
-        Failure ignored;
+        Failure ignored = {};
         JsonAt root;
 
         return json_reply_root(p, false, &ignored, &o, &root) > 0 &&

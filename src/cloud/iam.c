@@ -181,6 +181,7 @@ static int read_token(const HttpReply *p, Token *ret, Failure *failure) {
                 return failure_unreadable(failure, p, "X-Subject-Token: %s, expected a token",
                                           p->subject_token ? "found odd characters" : "missing");
 
+        failure_begin(failure, p);
         r = json_reply_root(p, false, failure, &o, &root);
         if (r >= 0)
                 r = json_read_object(&root, "token", &token);
@@ -291,6 +292,7 @@ static int read_project(const HttpReply *p, const char *region, Project *ret, Fa
         JsonAt root, item;
         int r;
 
+        failure_begin(failure, p);
         r = json_reply_root(p, false, failure, &o, &root);
         if (r >= 0)
                 r = json_read_list(&root, "projects", &list);

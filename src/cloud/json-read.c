@@ -197,7 +197,6 @@ int json_reply_root(const HttpReply *p, bool secret, Failure *failure, json_obje
                                                   p->status);
                 }
 
-        failure_begin(failure, p);
         *ret_object = o;
         *ret = (JsonAt) { .object = o, .failure = failure };
         return 1;

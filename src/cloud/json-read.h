@@ -54,6 +54,8 @@ static inline void json_put_wipedp(json_object **o) {
  * @ret_object: new (json_object_put(), or json_put_wiped() for a secret one)
  * @ret:        where to read from; borrows both
  *
+ * @failure:    begun with failure_begin()
+ *
  * An error document under a 2xx status is no answer. Return: 1; -EBADMSG with @failure set; -ENOMEM.
  */
 int json_reply_root(const HttpReply *p, bool secret, Failure *failure, json_object **ret_object, JsonAt *ret);

@@ -135,6 +135,7 @@ static int read_key(const HttpReply *p, Credentials **ret, Failure *failure) {
         JsonAt root, credential;
         int r;
 
+        failure_begin(failure, p);
         r = json_reply_root(p, true, failure, &o, &root);
         if (r >= 0)
                 r = json_read_object(&root, "credential", &credential);

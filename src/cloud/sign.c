@@ -14,6 +14,7 @@
 
 #define ALGORITHM "SDK-HMAC-SHA256"
 #define SIGN_TEXT_MAX (1024 * 1024)     /* bytes; the gateway takes 128 KB of headers and a URI of 32 KB */
+#define CANONICAL_USUAL ((size_t) 800)  /* bytes */
 #define SHA256_BYTES 32
 #define SHA256_BLOCK_BYTES 64
 #define SHA256_HEX_MAX (2 * SHA256_BYTES + 1)
@@ -170,15 +171,6 @@ static const char *origin_host(const char *origin) {
         return text_is_visible(host, strlen(host)) && !strpbrk(host, "/?#@\\") ? host : NULL;
 }
 
-/* A line break in a value would forge a header. */
-static bool header_value_valid(const char *value) {
-        for (const char *p = value; *p; p++)
-                if (((unsigned char) *p < 0x20 && *p != '\t') || *p == 0x7f)
-                        return false;
-
-        return true;
-}
-
 static const char *headers_find(const SignedHeaders *h, const char *name) {
         for (size_t i = 0; i < h->n_items; i++)
                 if (strcasecmp(h->items[i].name, name) == 0)
@@ -210,7 +202,7 @@ static int headers_collect(const Signer *s, const HttpRequest *q, const char *sd
         for (size_t i = 0; i < q->n_headers; i++) {
                 const HttpHeader *header = &q->headers[i];
 
-                if (!header_value_valid(header->value))
+                if (!http_header_value_valid(header->value))
                         return -EINVAL;
                 /* Gateways lose headers with an underscore, and a signature cannot sign itself. */
                 if (!strchr(header->name, '_') && strcasecmp(header->name, "Authorization") != 0)
@@ -270,7 +262,8 @@ static int add_payload_hash(StrBuf *b, Signer *s, const HttpRequest *q, const Si
         return strbuf_add(b, hex);
 }
 
-static int add_canonical_request(StrBuf *b, Signer *s, const HttpRequest *q, const SignedHeaders *h) {
+/* @ret_names: where the names of the signed headers stand in it; the authorization has them again. */
+static int add_canonical_request(StrBuf *b, Signer *s, const HttpRequest *q, const SignedHeaders *h, size_t *ret_names, size_t *ret_n_names) {
         int r;
 
         (void) strbuf_add(b, http_method_to_string(q->method)); /* sticky */
@@ -291,7 +284,9 @@ static int add_canonical_request(StrBuf *b, Signer *s, const HttpRequest *q, con
                 (void) strbuf_add(b, "\n");
         }
         (void) strbuf_add(b, "\n");
+        *ret_names = b->n;
         add_names(b, h);
+        *ret_n_names = b->n - *ret_names;
         (void) strbuf_add(b, "\n");
 
         return add_payload_hash(b, s, q, h);
@@ -302,9 +297,11 @@ static int sign_compute(Signer *s, const HttpRequest *q, const SignedHeaders *h,
                         StrBuf *authorization) {
         unsigned char mac[SHA256_BYTES];
         char hex[SHA256_HEX_MAX];
+        size_t names, n_names;
         int r;
 
-        r = add_canonical_request(canonical, s, q, h);
+        (void) strbuf_reserve(canonical, CANONICAL_USUAL);      /* sticky */
+        r = add_canonical_request(canonical, s, q, h, &names, &n_names);
         if (r < 0)
                 return r;
 
@@ -325,7 +322,7 @@ static int sign_compute(Signer *s, const HttpRequest *q, const SignedHeaders *h,
         (void) strbuf_add(authorization, ALGORITHM " Access=");
         (void) strbuf_add(authorization, s->access_key);
         (void) strbuf_add(authorization, ", SignedHeaders=");
-        add_names(authorization, h);
+        (void) strbuf_add_n(authorization, canonical->s + names, n_names);
         (void) strbuf_add(authorization, ", Signature=");
         return strbuf_add(authorization, hex);
 }

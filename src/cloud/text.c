@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "base/http.h"
 #include "base/macro.h"
 
 /*
@@ -114,7 +115,7 @@ bool text_is_utf8(const char *s, size_t n) {
 
         while (n > 0) {
                 uint32_t c;
-                size_t length = utf8_next(p, n, &c);
+                size_t length = http_text_visible((const char *) p, MIN(n, (size_t) 8)) ? MIN(n, (size_t) 8) : utf8_next(p, n, &c);
 
                 if (length == 0)
                         return false;
@@ -128,11 +129,7 @@ bool text_is_utf8(const char *s, size_t n) {
 bool text_is_visible(const char *s, size_t n) {
         assert(s || n == 0);
 
-        for (size_t i = 0; i < n; i++)
-                if (s[i] < 0x21 || s[i] > 0x7e)
-                        return false;
-
-        return n > 0;
+        return n > 0 && http_text_visible(s, n);
 }
 
 bool text_is_printable(const char *s, size_t n) {

@@ -253,13 +253,15 @@ bool endpoint_may_send(Engine *e, Endpoint *n, usec_t *ret_wait_usec) {
 /* Finds the first look that may go on now, or that cannot. @ret_n_waiting: how many wait for an identity. */
 static Run *pick_run(Engine *e, Endpoint *n, Run **ret_before, Pass *ret_pass, IdentityAnswer *ret_answer,
                      Failure *ret_failure, unsigned *ret_n_waiting) {
+        IdentityAnswer answer = IDENTITY_WAIT;
         Run *before = NULL;
         unsigned n_waiting = 0;
 
         for (Run *r = n->asks; r && n_waiting < WAITING_MAX; before = r, r = r->next) {
-                IdentityAnswer answer = identity_pass(e, r->instance, r->ask.call, ret_pass, ret_failure);
+                if (answer != IDENTITY_WAIT_ALL)
+                        answer = identity_pass(e, r->instance, r->ask.call, ret_pass, ret_failure);
 
-                if (answer == IDENTITY_WAIT) {
+                if (answer == IDENTITY_WAIT || answer == IDENTITY_WAIT_ALL) {
                         r->paid = false;        /* what was granted before may not hold when it can go */
                         n_waiting++;
                         continue;

@@ -469,6 +469,7 @@ usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n);
 typedef enum IdentityAnswer {
         IDENTITY_GO,
         IDENTITY_WAIT,          /* being found out; ask again when something has changed */
+        IDENTITY_WAIT_ALL,      /* likewise, and nobody else may go before */
         IDENTITY_NO,            /* with a failure */
 } IdentityAnswer;
 

@@ -184,7 +184,8 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         endpoint_note_run(e, f, q > 0 ? NULL : &failure);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
-        endpoint_note_reply(e, f->endpoint, reply);
+        if ((q > 0 ? answer.date_usec : failure.date_usec) > 0)
+                endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
 
         if (q > 0 || shows_accepted(&failure))
                 identity_on_accepted(e, f);

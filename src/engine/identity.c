@@ -265,7 +265,7 @@ static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *re
 
         if (id->credentials->expires_at_usec <= engine_realtime(e)) {
                 if (id->refreshing)
-                        return IDENTITY_WAIT;
+                        return IDENTITY_WAIT_ALL;
                 identity_fail_withheld(reterr, "%s: the temporary key has expired and could not be renewed",
                               id->credentials->origin ? id->credentials->origin : "credentials");
                 return IDENTITY_NO;
@@ -274,9 +274,9 @@ static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *re
         if (id->state == IDENTITY_PROVEN && usec_sub(now, id->proven_at_usec) > PROVEN_USEC)
                 id->state = IDENTITY_UNPROVEN;
         if (id->state == IDENTITY_UNPROVEN && id->n_probing > 0)
-                return IDENTITY_WAIT;
+                return IDENTITY_WAIT_ALL;
         if (n_in_doubt(e, &id->judged_at_usec) + e->n_committing >= SIGNED_MAX)
-                return IDENTITY_WAIT;   /* an answer wakes us, or identity_wait() sees to it; what is being stored is sent next */
+                return IDENTITY_WAIT_ALL;       /* an answer wakes us, or identity_wait() sees to it; what is being stored is sent next */
 
         if ((call_needs_project(call) && !project) || (call_needs_domain(call) && !domain)) {
                 IdentityAnswer answer;
@@ -349,7 +349,7 @@ IdentityAnswer identity_pass(Engine *e, const Instance *i, Call call, Pass *ret,
                 reterr->class = FAILURE_WITHHELD;
                 return IDENTITY_NO;
         case IDENTITY_FETCHING:
-                return IDENTITY_WAIT;
+                return IDENTITY_WAIT_ALL;
         case IDENTITY_REFUSED:
                 if (engine_boottime(e) < id->refused_until_usec) {
                         *reterr = (Failure) { .class = FAILURE_WITHHELD };

@@ -8,6 +8,7 @@
 
 #include "transport/origin.h"
 
+#define HEADERS_USUAL ((size_t) 600)    /* bytes of a signed request; the rest is for temporary keys and tokens */
 #define REQUEST_HEADERS_MAX (256 * 1024)        /* bytes; above all that a service takes, below what libcurl would (1 MB) */
 
 /* A peer that sends not one byte a second for so long has gone; only timeouts above it are cut short. Picked, not measured. */
@@ -210,21 +211,9 @@ Exchange *exchange_free(Exchange *x) {
 
 /* Visible ASCII: what a percent-encoded path or query is made of. Anything else could end the request line early. */
 static bool is_target_text(const char *s, const char *forbidden) {
-        if (s[strcspn(s, forbidden)])
-                return false;
-        for (; *s; s++)
-                if (*s <= 0x20 || *s >= 0x7f)
-                        return false;
+        size_t n = strcspn(s, forbidden);
 
-        return true;
-}
-
-static bool is_header_text(const char *s) {
-        for (; *s; s++)
-                if (((unsigned char) *s < 0x20 && *s != '\t') || *s == 0x7f)
-                        return false;
-
-        return true;
+        return s[n] == '\0' && http_text_visible(s, n);
 }
 
 static int request_check(const HttpRequest *q) {
@@ -235,7 +224,7 @@ static int request_check(const HttpRequest *q) {
         if (q->n_body > 0 && (!q->body || !changes_something(q->method) || q->n_body > LONG_MAX))
                 return -EINVAL;
         for (size_t i = 0; i < q->n_headers; i++)
-                if (!is_header_text(q->headers[i].value))
+                if (!http_header_value_valid(q->headers[i].value))
                         return -EINVAL;
 
         return 0;
@@ -258,6 +247,7 @@ static int write_headers(Exchange *x, const HttpRequest *q) {
 
         *b = (StrBuf) STRBUF(REQUEST_HEADERS_MAX);
         b->wipe = true;
+        (void) strbuf_reserve(b, HEADERS_USUAL);        /* sticky */
 
         for (size_t i = 0; i < q->n_headers; i++) {
                 const HttpHeader *h = &q->headers[i];
