@@ -167,6 +167,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         CallTarget target = run_target(e, r, NULL);
         Failure failure = {};
         Answer answer = {};
+        usec_t date_usec;
         bool again = false;
         int q;
 
@@ -184,8 +185,11 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         endpoint_note_run(e, f, q > 0 ? NULL : &failure);
         if (q <= 0 && failure.class == FAILURE_THROTTLED)
                 endpoint_pause(e, f->endpoint, failure.retry_after_usec, instance_poll_usec(r->instance, r->item->control));
-        if ((q > 0 ? answer.date_usec : failure.date_usec) > 0)
-                endpoint_note_date(e, f->endpoint, q > 0 ? answer.date_usec : failure.date_usec);
+        date_usec = q > 0 ? answer.date_usec : failure.date_usec;
+        if (date_usec > 0)
+                endpoint_note_date(e, f->endpoint, date_usec);
+        else
+                endpoint_note_reply(e, f->endpoint, reply);     /* nothing is reckoned by it, and still it shows that clocks differ */
 
         if (q > 0 || shows_accepted(&failure))
                 identity_on_accepted(e, f);

@@ -434,7 +434,7 @@ static void wake_item(Engine *e, Item *item) {
 int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
         _cleanup_(freep) Place *places = NULL;
         Load *old, *load;
-        size_t n_controls = 0, n_items;
+        size_t n_controls = 0, n_items, n_renewals;
 
         assert(e);
         assert(settings || e->load);
@@ -449,9 +449,12 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
 
         /* Those that leave are there until all have come. */
         n_items = e->n_items;
-        for (size_t i = 0; i < n_controls; i++)
+        n_renewals = e->renewals.n;
+        for (size_t i = 0; i < n_controls; i++) {
                 n_items += places[i].kind != PLACE_KEPT;
-        if (heap_reserve(&e->due, n_items) < 0 || heap_reserve(&e->renewals, n_items) < 0 || order_reserve(&e->order, n_controls) < 0 ||
+                n_renewals += places[i].control == CONTROL_LOCK && places[i].item->renewal.index == 0;
+        }
+        if (heap_reserve(&e->due, n_items) < 0 || heap_reserve(&e->renewals, n_renewals) < 0 || order_reserve(&e->order, n_controls) < 0 ||
             !(load = load_new(settings, policies, e->load))) {
                 places_undo(e, places, n_controls);
                 return -ENOMEM;

@@ -183,6 +183,16 @@ static int by_file_name(const void *a, const void *b) {
         return strcmp(policy_file_name(*(PolicyFile *const *) a), policy_file_name(*(PolicyFile *const *) b));
 }
 
+/* To what is used. Without memory for that it stays as large as it is. */
+static PolicyFile **shrink(PolicyFile **items, size_t n, size_t *n_allocated) {
+        PolicyFile **smaller = n > 0 ? reallocarray(items, n, sizeof(*items)) : NULL;
+
+        if (!smaller)
+                return items;
+        *n_allocated = n;
+        return smaller;
+}
+
 int policy_set_finish(PolicySet *s) {
         const Instance **instances;
         bool in_order = true;
@@ -207,6 +217,8 @@ int policy_set_finish(PolicySet *s) {
                         in_order = in_order && (n == 0 || by_name(&instances[n - 1], &instances[n]) < 0);
                         n++;
                 }
+
+        s->files->items = shrink(s->files->items, s->files->n, &s->files->n_allocated);
 
         /* Mostly they are, since most files are called as what is in them. */
         if (!in_order)

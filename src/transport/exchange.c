@@ -19,6 +19,9 @@
 #define KEEPALIVE_IDLE_SECONDS 60L
 #define KEEPALIVE_PROBE_SECONDS 30L
 
+/* Of each handle, read into and handed on; replies have some hundred bytes, and libcurl's own choice is 16 KiB. Picked. */
+#define BUFFER_BYTES 4096L
+
 #define SET(option, value)                                             \
         do {                                                           \
                 if (rc == CURLE_OK)                                    \
@@ -114,6 +117,7 @@ static CURLcode set_connection(Exchange *x, const ExchangeSettings *settings) {
 
         SET(CURLOPT_NOSIGNAL, 1L);
         SET(CURLOPT_FOLLOWLOCATION, 0L);
+        SET(CURLOPT_BUFFERSIZE, BUFFER_BYTES);
         SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
         SET(CURLOPT_NOPROXY, ""); /* set, so that the environment is not asked */
         SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
