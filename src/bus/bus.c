@@ -15,7 +15,7 @@
 
 #define OPEN_USEC (5 * USEC_PER_SEC)            /* a bus that is there answers at once; one that hangs does not hold up enforcement; picked */
 #define RETRY_MIN_USEC USEC_PER_SEC
-#define RETRY_MAX_USEC (10 * USEC_PER_SEC)      /* picked: looking costs a connect() */
+#define RETRY_MAX_USEC (5 * USEC_PER_MINUTE)    /* picked: each look wakes a host that has no bus */
 #define REFUSED_USEC (5 * USEC_PER_MINUTE)      /* picked: a bus that said no writes a line for each asking */
 #define REFUSED_SOON_TRIES 5                    /* sooner at first: a package manager starts us before the bus has read our policy */
 #define ACCURACY_USEC (100 * USEC_PER_MSEC)

@@ -59,6 +59,7 @@ struct Manager {
         int put_error;                  /* of a put since the last commit */
         bool stopping;
         char status[256];               /* as last told */
+        bool status_is_due;             /* it may have changed since */
         usec_t watchdog_usec;           /* 0: nobody watches */
         usec_t engine_due_at_usec;      /* CLOCK_BOOTTIME: when the engine wants to be run next */
         usec_t armed_at_usec;           /* CLOCK_BOOTTIME: when due_source wakes it, perhaps too early; USEC_INFINITY: not set */
@@ -77,6 +78,7 @@ void manager_on_reply(void *userdata, uint64_t cookie, HttpReply *reply);
 
 /* service.c */
 int service_start(Manager *m);
+void service_note_change(Manager *m);           /* the status line may be another now: it is told soon */
 void service_ready(Manager *m);
 void service_format_status(const Manager *m, char *buf, size_t size);  /* "4,812 controls: 4,801 compliant, …" */
 void service_reloading(Manager *m);

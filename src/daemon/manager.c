@@ -89,6 +89,7 @@ static int run_engine(Manager *m) {
                 m->armed_at_usec = m->engine_due_at_usec;
         }
 
+        service_note_change(m);
         maybe_finish(m);
         return 0;
 }

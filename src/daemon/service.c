@@ -10,7 +10,8 @@
  * and does nothing is the worst kind.
  */
 
-#define STATUS_EVERY_USEC (2 * USEC_PER_SEC)
+#define STATUS_EVERY_USEC (2 * USEC_PER_SEC)    /* while something happens */
+#define STATUS_SOON_USEC USEC_PER_MINUTE        /* the line counts down to the next lock: often enough within its last day */
 #define STATUS_ACCURACY_USEC USEC_PER_SEC
 #define OVERDUE_MAX_USEC (10 * USEC_PER_MINUTE) /* beyond reason: nothing that could be done waits so long; picked */
 
@@ -53,13 +54,30 @@ static void tell_status(Manager *m) {
         (void) sd_notifyf(false, "STATUS=%s", status);  /* nobody listening is fine */
 }
 
+/* Failing, only the status line goes stale. */
+static void arm_status(Manager *m, usec_t in_usec) {
+        (void) sd_event_source_set_time_relative(m->status_source, in_usec);
+        (void) sd_event_source_set_enabled(m->status_source, SD_EVENT_ONESHOT);
+}
+
 static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
+        EngineCounts c;
 
+        m->status_is_due = false;
         tell_status(m);
-        (void) sd_event_source_set_time_relative(source, STATUS_EVERY_USEC);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);   /* without it only the status line goes stale */
+        engine_counts(m->engine, &c);
+        if (c.next_lock_name && usec_sub(c.next_lock_usec, now_realtime()) < USEC_PER_DAY)
+                arm_status(m, STATUS_SOON_USEC);
         return 0;
+}
+
+void service_note_change(Manager *m) {
+        if (!m->status_source || m->status_is_due)
+                return;
+
+        m->status_is_due = true;
+        arm_status(m, STATUS_EVERY_USEC);
 }
 
 /* Nothing of the engine's was done that should have been, although the loop turns. */

@@ -12,7 +12,7 @@
  * The real world, as the engine sees it.
  */
 
-#define COMMIT_EVERY_USEC (100 * USEC_PER_MSEC) /* at most one sync in this time, however much changes; picked */
+#define COMMIT_EVERY_USEC (120 * USEC_PER_MSEC) /* with those of checkpoints at most one sync in 100 ms, however much changes; picked */
 
 static usec_t now(clockid_t clock) {
         struct timespec ts;

@@ -4,6 +4,7 @@
  * What the engine promises between looks and over restarts: rates, throttles, freezes, budgets, and that no old decision is sent.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 
 #define FIRST "00000000000000000000000000000001in07"
 #define SECOND "00000000000000000000000000000002in07"
+#define THIRD "00000000000000000000000000000003in07"
 
 #define ENCRYPTED "{\"encryption_status\":\"on\"}"
 #define THROTTLED "{\"error_code\":\"APIGW.0308\",\"error_msg\":\"Too many requests\"}"
@@ -267,6 +269,37 @@ static void test_engine_freeze_outlives_a_failing_disk(void **state) {
         }
 }
 
+/* The next commit, of another control, goes well before what the one before it lost is put again: it does not make up for that. */
+static void test_engine_freeze_outlives_others_commits(void **state) {
+        static const char policies[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\nlock: {retention_days: 30, renew_before: 7d, poll: 1h}\n---\n"
+                                       "name: b\nservice: taurusdb\ninstance_id: " SECOND "\nlock: {retention_days: 30, renew_before: 7d, poll: 1h}\n---\n"
+                                       "name: c\nservice: taurusdb\ninstance_id: " THIRD "\nmode: observe\nencryption: {expect: on, poll: 10s}\n";
+        EngineWorld *w = *state;
+
+        engine_world_change(w, "instances: {taurusdb: {" FIRST ": {lock: {start: -5d, end: +20d}}, " SECOND ": {lock: {start: -5d, end: +8d}}, "
+                            THIRD ": {encryption: on}}}");
+        assert_int_equal(engine_world_start(w, "", policies), 0);
+        engine_world_run(w, 2 * USEC_PER_HOUR);
+        engine_world_change(w, "instances: {taurusdb: {" FIRST ": {lock: {start: -5d, end: +19d}}}}");
+        w->commit_error = -EIO;
+        while (engine_world_said(w, EVENT_LOCK_FROZEN, NULL) == 0)
+                engine_world_run(w, USEC_PER_SEC);
+        engine_world_run(w, USEC_PER_SEC);
+
+        w->commit_error = 0;
+        engine_world_change(w, "instances: {taurusdb: {" THIRD ": {encryption: off}}}");
+        engine_world_run(w, 11 * USEC_PER_SEC);
+        assert_int_equal(engine_world_said(w, EVENT_DRIFT, "encryption"), 1);
+        assert_int_equal(engine_world_said(w, EVENT_STATE_RECOVERED, NULL), 0);
+        engine_world_run(w, USEC_PER_MINUTE);
+        assert_int_equal(engine_world_said(w, EVENT_STATE_RECOVERED, NULL), 1);
+        engine_world_kill(w);
+
+        assert_int_equal(engine_world_start(w, "", policies), 0);
+        engine_world_run(w, 2 * USEC_PER_DAY);
+        assert_int_equal(engine_world_asked(w, "vault-lock", true), 0);
+}
+
 /* A grant is asked for once, whatever the disk does while it is made; and what it opened is in the store. */
 static void test_engine_grant_outlives_a_failing_disk(void **state) {
         static const char policy[] = "name: ledger\nservice: gaussdb\ninstance_id: " WORLD_LEDGER "\ndownload: {backups: latest, poll: 1h}\n";
@@ -402,6 +435,7 @@ int main(void) {
                 TEST(test_engine_says_once_that_nothing_helps),
                 TEST(test_engine_freeze_stops_what_was_decided),
                 cmocka_unit_test(test_engine_freeze_outlives_a_failing_disk),
+                TEST(test_engine_freeze_outlives_others_commits),
                 cmocka_unit_test(test_engine_grant_outlives_a_failing_disk),
                 TEST(test_engine_sends_no_old_decision),
                 TEST(test_engine_budget_outlives_the_process),
