@@ -54,21 +54,23 @@ static void tell_status(Manager *m) {
         (void) sd_notifyf(false, "STATUS=%s", status);  /* nobody listening is fine */
 }
 
-/* Failing, only the status line goes stale. */
-static void arm_status(Manager *m, usec_t in_usec) {
-        (void) sd_event_source_set_time_relative(m->status_source, in_usec);
-        (void) sd_event_source_set_enabled(m->status_source, SD_EVENT_ONESHOT);
+/* Return: is it? If not, the status line goes stale until the next try, and nothing else. */
+static bool arm_status(Manager *m, usec_t in_usec) {
+        return sd_event_source_set_time_relative(m->status_source, in_usec) >= 0 &&
+               sd_event_source_set_enabled(m->status_source, SD_EVENT_ONESHOT) >= 0;
 }
 
 static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         EngineCounts c;
+        usec_t left;
 
         m->status_is_due = false;
         tell_status(m);
         engine_counts(m->engine, &c);
-        if (c.next_lock_name && usec_sub(c.next_lock_usec, now_realtime()) < USEC_PER_DAY)
-                arm_status(m, STATUS_SOON_USEC);
+        left = c.next_lock_name ? usec_sub(c.next_lock_usec, now_realtime()) : 0;
+        if (left > 0 && left < USEC_PER_DAY)
+                (void) arm_status(m, STATUS_SOON_USEC);
         return 0;
 }
 
@@ -76,8 +78,7 @@ void service_note_change(Manager *m) {
         if (!m->status_source || m->status_is_due)
                 return;
 
-        m->status_is_due = true;
-        arm_status(m, STATUS_EVERY_USEC);
+        m->status_is_due = arm_status(m, STATUS_EVERY_USEC);
 }
 
 /* Nothing of the engine's was done that should have been, although the loop turns. */

@@ -33,10 +33,11 @@ static ItemFailure *item_failure_new(const Failure *f) {
 }
 
 void item_note_end(Engine *e, Item *item, const char *why, const Failure *failure) {
-        Kept *k = &item->open->kept;
+        Kept *k;
 
         assert(item->is_open);
 
+        k = &item->open->kept;
         (void) kept_set_why(e, k, why);         /* out of memory: none is told */
         free(k->failure);
         k->failure = failure ? item_failure_new(failure) : NULL;
@@ -44,10 +45,11 @@ void item_note_end(Engine *e, Item *item, const char *why, const Failure *failur
 }
 
 void item_note_change(Engine *e, Item *item, EventId id, const char *request_id) {
-        ControlTold *told = &item->open->kept.state.told;
+        ControlTold *told;
 
         assert(item->is_open);
 
+        told = &item->open->kept.state.told;
         told->changed_at_usec = engine_realtime(e);
         told->changed_as = event_type(id)->name;
         (void) told_set(&told->changed_request_id, request_id);         /* likewise */
