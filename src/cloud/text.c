@@ -115,7 +115,7 @@ bool text_is_utf8(const char *s, size_t n) {
 
         while (n > 0) {
                 uint32_t c;
-                size_t length = http_text_visible((const char *) p, MIN(n, (size_t) 8)) ? MIN(n, (size_t) 8) : utf8_next(p, n, &c);
+                size_t length = utf8_next(p, n, &c);
 
                 if (length == 0)
                         return false;

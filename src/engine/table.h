@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A hash table of nodes that sit inside what is found: for many small things, of which each is told from the others by its owner. Putting
- * cannot fail: where there is no memory for more room, the table gets slower.
+ * A hash table of nodes that sit inside what is found: for many small things, of which each is told from the others by its owner. A node has
+ * 16 bytes, where that of base/hash.h has 56: with a hundred thousand instances this is what counts. Putting cannot fail: where there is no
+ * memory for more room, the table gets slower.
  */
 
 #include <stddef.h>

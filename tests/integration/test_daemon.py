@@ -41,6 +41,17 @@ def test_ready_status_stopping(holdfast):
     assert not out.noise, out.noise
 
 
+def test_status_line_follows_what_happens(holdfast):
+    instance = holdfast.encryption("orders", key=None, poll="1s")
+    daemon = holdfast.start()
+    seen = daemon.wait_notify("STATUS=1 control: 1 compliant")
+    time.sleep(3)               # nothing happens that is to be told
+    for shown, status in (("off", "STATUS=1 control: 0 compliant, 1 violated"), ("on", "STATUS=1 control: 1 compliant")):
+        instance.encryption = shown
+        seen = daemon.wait_notify(status, after=seen)
+    assert sum(line.startswith("STATUS=") for line in daemon.notified) <= 5     # of READY=1, and one each
+
+
 def test_watchdog(holdfast):
     holdfast.encryption("orders")
     daemon = holdfast.start(env={"WATCHDOG_USEC": "1000000"})
