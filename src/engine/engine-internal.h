@@ -355,7 +355,7 @@ void engine_say(Engine *e, const Event *event);
 
 /* load.c */
 void engine_item_free(Engine *e, Item *item);
-void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone has ended */
+void engine_item_leave(Engine *e, Item *item);  /* the look of one that is gone has ended, or what it knows is stored */
 
 /* due.c */
 bool engine_item_goes_first(const Engine *e, const Item *item);

@@ -62,11 +62,11 @@ static void item_put_away(Engine *e, Item *item) {
         heap_remove(&e->renewals, &item->renewal);
         if (item->ready)
                 endpoint_unqueue_item(item_endpoint(e, item), item);
-        engine_forget_dirty(e, item);
 }
 
 void engine_item_free(Engine *e, Item *item) {
         item_put_away(e, item);
+        engine_forget_dirty(e, item);
         item_forget(e, item);
         if (item->gone)
                 load_unref(item->load);
@@ -101,6 +101,8 @@ void engine_item_leave(Engine *e, Item *item) {
         assert(item->gone);
 
         item_put_away(e, item);
+        if (item->dirty)
+                return;         /* until it is stored: settle_dirty() */
         if (shelf_put_item(e, item) < 0)
                 return;         /* without memory the item itself is kept */
 

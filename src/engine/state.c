@@ -204,6 +204,8 @@ static bool settle_dirty(Engine *e) {
                 }
                 item_grants_stored(item);
                 item->dirty = false;
+                if (item->gone && !item_run(item))
+                        engine_item_leave(e, item);
         }
         e->n_dirty = n_left;
         all = n_left == 0;

@@ -334,6 +334,33 @@ static void test_engine_grant_outlives_a_failing_disk(void **state) {
         }
 }
 
+/* The same where its policy is removed before the disk works again. */
+static void test_engine_grant_outlives_its_policy_and_a_failing_disk(void **state) {
+        static const char policy[] = "name: ledger\nservice: gaussdb\ninstance_id: " WORLD_LEDGER "\ndownload: {backups: latest, poll: 1h}\n";
+        EngineWorld *w = *state;
+
+        engine_world_change(w, "instances: {gaussdb: {" WORLD_LEDGER ": {backups: "
+                            "{e28d08754b1a490fb2b3540ed013a7fbbr14: {type: auto, begin: -8h}}}}}");
+        w->latency_usec = 5 * USEC_PER_SEC;
+        assert_int_equal(engine_world_start(w, "", policy), 0);
+        while (engine_world_asked(w, "/download/authorization", true) == 0)
+                engine_world_run(w, USEC_PER_SEC);
+        w->commit_error = -EIO;
+        engine_world_run(w, 10 * USEC_PER_SEC);
+        assert_int_equal(engine_world_said(w, EVENT_STATE_FAILING, NULL), 1);
+        assert_int_equal(engine_world_reload(w, NULL, ""), 0);
+        engine_world_run(w, USEC_PER_MINUTE);
+        w->commit_error = 0;
+        engine_world_run(w, USEC_PER_MINUTE);
+        assert_int_equal(engine_world_said(w, EVENT_STATE_RECOVERED, NULL), 1);
+        engine_world_kill(w);
+
+        assert_int_equal(engine_world_start(w, "", policy), 0);
+        engine_world_run(w, 3 * USEC_PER_HOUR);
+        assert_int_equal(engine_world_counts(w).n_compliant, 1);
+        assert_int_equal(engine_world_asked(w, "/download/authorization", true), 1);
+}
+
 /* --- Old decisions ---------------------------------------------------------------------------------------------------- */
 
 /* The lock's read is slow, and while it is under way the endpoint asks for quiet. */
@@ -437,6 +464,7 @@ int main(void) {
                 cmocka_unit_test(test_engine_freeze_outlives_a_failing_disk),
                 TEST(test_engine_freeze_outlives_others_commits),
                 cmocka_unit_test(test_engine_grant_outlives_a_failing_disk),
+                TEST(test_engine_grant_outlives_its_policy_and_a_failing_disk),
                 TEST(test_engine_sends_no_old_decision),
                 TEST(test_engine_budget_outlives_the_process),
         };
