@@ -362,7 +362,7 @@ static int set_up_loop(CloudWorld *w) {
                 return r;
         }
 
-        r = transport_new(w->event, &options, on_reply, w, &w->transport);
+        r = transport_new(w->event, &options, on_reply, NULL, w, &w->transport);
         if (r < 0)
                 ctl_complain("http.ca_file: %s cannot be used: %s", options.ca_file ? options.ca_file : "the system's", strerror(-r));
         return r;

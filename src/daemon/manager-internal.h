@@ -72,6 +72,7 @@ usec_t now_realtime(void);
 /* world.c */
 extern const World manager_world;       /* but for userdata */
 void manager_wake(Manager *m);          /* run the engine in this turn of the loop */
+void manager_after_replies(void *userdata);
 int manager_commit_now(Manager *m);
 int manager_open_store(Manager *m);     /* and hand what it has to the engine */
 void manager_on_reply(void *userdata, uint64_t cookie, HttpReply *reply);

@@ -66,6 +66,24 @@ static void maybe_finish(Manager *m) {
                 (void) sd_event_exit(m->event, exit_status(m));
 }
 
+/* Setting it is a system call, and a wake-up that comes too early sets it anew. Without this timer every lock would run out in silence: it is
+ * armed, or the daemon ends visibly. */
+static int arm_due(Manager *m) {
+        int r;
+
+        if (m->armed_at_usec <= m->engine_due_at_usec)
+                return 0;
+
+        r = sd_event_source_set_time(m->due_source, m->engine_due_at_usec);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->due_source, SD_EVENT_ONESHOT);
+        if (r < 0)
+                return r;
+
+        m->armed_at_usec = m->engine_due_at_usec;
+        return 0;
+}
+
 static int run_engine(Manager *m) {
         usec_t wait = WAIT_MAX_USEC;
         int r;
@@ -77,17 +95,11 @@ static int run_engine(Manager *m) {
                 wait = USEC_PER_SEC;
 
         m->engine_due_at_usec = usec_add(now_boottime(), MIN(wait, WAIT_MAX_USEC));
-
-        /* Setting it is a system call, and a wake-up that comes too early sets it anew. */
-        if (m->armed_at_usec > m->engine_due_at_usec) {
-                /* Without this timer every lock would run out in silence: re-arm, or end visibly. */
-                r = sd_event_source_set_time(m->due_source, m->engine_due_at_usec);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(m->due_source, SD_EVENT_ONESHOT);
-                if (r < 0)
-                        return r;
-                m->armed_at_usec = m->engine_due_at_usec;
-        }
+        r = arm_due(m);
+        if (r >= 0 && m->transport)
+                transport_start(m->transport);
+        if (r < 0)
+                return r;
 
         service_note_change(m);
         maybe_finish(m);
@@ -108,6 +120,14 @@ static int on_run(sd_event_source *source, void *userdata) {
 void manager_wake(Manager *m) {
         (void) sd_event_source_set_enabled(m->run_source, SD_EVENT_ONESHOT);    /* else the due timer does */
         m->engine_due_at_usec = MIN(m->engine_due_at_usec, now_boottime());
+}
+
+/* What the answers of this turn lead to goes out in the same turn. A failure is left to the next, where it ends the loop. */
+void manager_after_replies(void *userdata) {
+        Manager *m = userdata;
+
+        if (run_engine(m) < 0)
+                manager_wake(m);
 }
 
 static int on_commit(sd_event_source *source, uint64_t usec, void *userdata) {

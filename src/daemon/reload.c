@@ -75,7 +75,7 @@ static int put_transport_in_force(Manager *m, const Settings *s) {
         if (m->transport)
                 r = transport_reconfigure(m->transport, &options);
         else
-                r = transport_new(m->event, &options, manager_on_reply, m, &m->transport);
+                r = transport_new(m->event, &options, manager_on_reply, manager_after_replies, m, &m->transport);
         if (r < 0)
                 manager_say(m, EVENT_POLICY_REJECTED, "holdfast.yaml: http.ca_file: %s cannot be used: %s",
                             s->http.ca_file ? s->http.ca_file : "the system's", strerror(-r));

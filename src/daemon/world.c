@@ -56,7 +56,6 @@ void manager_on_reply(void *userdata, uint64_t cookie, HttpReply *reply) {
         Manager *m = userdata;
 
         engine_on_reply(m->engine, cookie, reply);
-        manager_wake(m);
 }
 
 static int world_put(void *userdata, const StateRecord *record) {

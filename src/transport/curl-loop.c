@@ -30,10 +30,13 @@ struct CurlLoop {
         sd_event_source *soon;  /* what libcurl wants to do at once, after what has come in */
         sd_event_source *timer;
         usec_t wanted_at_usec;  /* CLOCK_MONOTONIC: when libcurl wants to be called; USEC_INFINITY: not at all */
+        bool wanted_soon;       /* at once, and @soon will see to it */
+        size_t n_handles;       /* in @multi */
         usec_t armed_at_usec;   /* when the timer wakes us, perhaps too early: setting it is a system call */
         Watch *watches;         /* by descriptor */
         size_t n_watches;
         CurlLoopDone done;
+        CurlLoopAfter after;
         void *userdata;
 };
 
@@ -49,6 +52,7 @@ static usec_t now_monotonic(void) {
 /* Tells of all that has ended. A transfer may be added meanwhile; it does not run before the loop comes round. */
 static void curl_loop_drain(CurlLoop *l) {
         CURLMsg *message;
+        bool told = false;
         int n_left;
 
         while ((message = curl_multi_info_read(l->multi, &n_left))) {
@@ -59,14 +63,18 @@ static void curl_loop_drain(CurlLoop *l) {
                         continue;
                 curl_loop_remove(l, easy);
                 l->done(l->userdata, easy, result);
+                told = true;
         }
+
+        if (told)
+                l->after(l->userdata);
 }
 
-/* Errors of the multi handle itself (memory) are left at that: each exchange has its own deadline. */
-static void curl_loop_act(CurlLoop *l, curl_socket_t fd, int what) {
+/* Errors of the multi handle itself (memory) are left at that: each exchange has its own deadline. Return: has anything ended? */
+static bool curl_loop_act(CurlLoop *l, curl_socket_t fd, int what) {
         int n_running;
 
-        (void) curl_multi_socket_action(l->multi, fd, what, &n_running);
+        return curl_multi_socket_action(l->multi, fd, what, &n_running) == CURLM_OK && (size_t) n_running < l->n_handles;
 }
 
 /* Something has come on a connection that nobody uses. Return: whether that was it. */
@@ -100,7 +108,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
                         what |= CURL_CSELECT_IN;
                 if (e & (EPOLLOUT | EPOLLHUP | EPOLLERR))
                         what |= CURL_CSELECT_OUT;
-                curl_loop_act(l, events[i].data.fd, what);
+                (void) curl_loop_act(l, events[i].data.fd, what);
         }
 
         /* What is left of more than EVENTS_PER_DISPATCH keeps the set readable. */
@@ -110,10 +118,16 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
 /* --- When libcurl wants to be called ------------------------------------------------------------------------------ */
 
-static void call_back(CurlLoop *l) {
+static bool call_back(CurlLoop *l) {
         l->wanted_at_usec = USEC_INFINITY;      /* it says so if it wants to be called again */
-        curl_loop_act(l, CURL_SOCKET_TIMEOUT, 0);
-        curl_loop_drain(l);
+        l->wanted_soon = false;
+        return curl_loop_act(l, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_soon(sd_event_source *source, void *userdata) {
+        (void) call_back(userdata);
+        curl_loop_drain(userdata);
+        return 0;
 }
 
 static void arm_timer(CurlLoop *l) {
@@ -131,14 +145,19 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
         l->armed_at_usec = USEC_INFINITY;
         if (l->wanted_at_usec <= now_monotonic())
-                call_back(l);
+                (void) on_soon(l->soon, l);
         arm_timer(l);
         return 0;
 }
 
-static int on_soon(sd_event_source *source, void *userdata) {
-        call_back(userdata);
-        return 0;
+void curl_loop_start(CurlLoop *l) {
+        assert(l);
+
+        if (!l->wanted_soon)
+                return;
+        (void) sd_event_source_set_enabled(l->soon, SD_EVENT_OFF);
+        if (call_back(l))
+                (void) sd_event_source_set_enabled(l->soon, SD_EVENT_ONESHOT);
 }
 
 /* Called by libcurl: when it wants to be called again. It reckons with CLOCK_MONOTONIC too, and from now rather than from when the loop woke
@@ -147,7 +166,8 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *userdata) {
         CurlLoop *l = userdata;
 
         l->wanted_at_usec = timeout_ms < 0 ? USEC_INFINITY : now_monotonic() + (usec_t) timeout_ms * USEC_PER_MSEC;
-        if (timeout_ms != 0 || sd_event_source_set_enabled(l->soon, SD_EVENT_ONESHOT) < 0)
+        l->wanted_soon = timeout_ms == 0 && sd_event_source_set_enabled(l->soon, SD_EVENT_ONESHOT) >= 0;
+        if (!l->wanted_soon)
                 arm_timer(l);
         return 0;
 }
@@ -297,13 +317,14 @@ static int set_up_sources(CurlLoop *l, sd_event *event) {
         return sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
 }
 
-int curl_loop_new(sd_event *event, unsigned max_host_connections, unsigned max_connections, CurlLoopDone done, void *userdata,
-                  CurlLoop **ret) {
+int curl_loop_new(sd_event *event, unsigned max_host_connections, unsigned max_connections, CurlLoopDone done, CurlLoopAfter after,
+                  void *userdata, CurlLoop **ret) {
         _cleanup_(curl_loop_freep) CurlLoop *l = NULL;
         int r;
 
         assert(event);
         assert(done);
+        assert(after);
         assert(ret);
 
         l = malloc(sizeof(*l));
@@ -312,6 +333,7 @@ int curl_loop_new(sd_event *event, unsigned max_host_connections, unsigned max_c
         *l = (CurlLoop) {
                 .epoll_fd = -1,
                 .done = done,
+                .after = after,
                 .userdata = userdata,
                 .wanted_at_usec = USEC_INFINITY,
                 .armed_at_usec = USEC_INFINITY,
@@ -351,10 +373,14 @@ CurlLoop *curl_loop_free(CurlLoop *l) {
 }
 
 int curl_loop_add(CurlLoop *l, CURL *easy) {
+        int r;
+
         assert(l);
         assert(easy);
 
-        return multi_errno(curl_multi_add_handle(l->multi, easy));
+        r = multi_errno(curl_multi_add_handle(l->multi, easy));
+        l->n_handles += r >= 0;
+        return r;
 }
 
 void curl_loop_remove(CurlLoop *l, CURL *easy) {
@@ -362,4 +388,5 @@ void curl_loop_remove(CurlLoop *l, CURL *easy) {
         assert(easy);
 
         (void) curl_multi_remove_handle(l->multi, easy); /* fails only for handles that are not in it */
+        l->n_handles--;
 }

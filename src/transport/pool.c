@@ -33,6 +33,7 @@ struct Pool {
         sd_event_source *ticks;
         bool ticking;
         PoolDone done;
+        PoolAfter after;
         void *userdata;
         Exchange *running, *spare;      /* spare: singly linked by next */
         size_t n_running, n_spare;
@@ -118,6 +119,12 @@ static void on_loop_done(void *userdata, CURL *easy, CURLcode result) {
         pool_finish(userdata, (Exchange *) (void *) x, result);
 }
 
+static void on_loop_after(void *userdata) {
+        Pool *p = userdata;
+
+        p->after(p->userdata);
+}
+
 static usec_t now_monotonic(void) {
         struct timespec ts;
 
@@ -138,6 +145,7 @@ static int pool_tick_later(Pool *p) {
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         usec_t now = now_monotonic();
         Pool *p = userdata;
+        bool told = false;
         Exchange *next;
 
         /* The callback of one may send others, which go to the front, and ends none. */
@@ -147,7 +155,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                         continue;
                 curl_loop_remove(p->loop, x->easy);
                 pool_finish(p, x, CURLE_OPERATION_TIMEDOUT);
+                told = true;
         }
+        if (told)
+                p->after(p->userdata);
 
         p->ticking = false;
         if (p->running)
@@ -184,6 +195,11 @@ int pool_send(Pool *p, HttpRequest *request, uint64_t cookie) {
 
         pool_link(p, x);
         return 0;
+}
+
+void pool_start(Pool *p) {
+        assert(p);
+        curl_loop_start(p->loop);
 }
 
 size_t pool_n_running(const Pool *p) {
@@ -257,7 +273,7 @@ static void settings_done(ExchangeSettings *settings) {
         free(settings->proxy);
 }
 
-int pool_new(sd_event *event, const TransportOptions *options, PoolDone done, void *userdata, Pool **ret) {
+int pool_new(sd_event *event, const TransportOptions *options, PoolDone done, PoolAfter after, void *userdata, Pool **ret) {
         _cleanup_(pool_freep) Pool *p = NULL;
         Exchange *x;
         unsigned n;
@@ -266,6 +282,7 @@ int pool_new(sd_event *event, const TransportOptions *options, PoolDone done, vo
         assert(event);
         assert(options);
         assert(done);
+        assert(after);
         assert(ret);
 
         p = calloc(1, sizeof(*p));
@@ -273,13 +290,14 @@ int pool_new(sd_event *event, const TransportOptions *options, PoolDone done, vo
                 return -ENOMEM;
         p->event = sd_event_ref(event);
         p->done = done;
+        p->after = after;
         p->userdata = userdata;
 
         r = copy_settings(options, &p->settings);
         if (r < 0)
                 return r;
         n = options->max_connections > 0 ? options->max_connections : MAX_CONNECTIONS_DEFAULT;
-        r = curl_loop_new(event, n, MAX(n, (unsigned) IDLE_CONNECTIONS_MAX), on_loop_done, p, &p->loop);
+        r = curl_loop_new(event, n, MAX(n, (unsigned) IDLE_CONNECTIONS_MAX), on_loop_done, on_loop_after, p, &p->loop);
         if (r < 0)
                 return r;
 

@@ -20,6 +20,7 @@ struct Transport {
         RetiredPool *retired;           /* still at work under options of the past */
         sd_event_source *reaper;        /* frees them, from the loop: a pool may not be freed by its own callback */
         TransportDone done;
+        TransportAfter after;           /* may be NULL */
         void *userdata;
         bool libcurl_is_up;
         bool calling;                   /* within the callback */
@@ -60,7 +61,15 @@ static void on_pool_done(void *userdata, uint64_t cookie, HttpReply *reply) {
         t->calling = false;
 }
 
-int transport_new(sd_event *event, const TransportOptions *options, TransportDone done, void *userdata, Transport **ret) {
+static void on_pool_after(void *userdata) {
+        Transport *t = userdata;
+
+        if (t->after)
+                t->after(t->userdata);
+}
+
+int transport_new(sd_event *event, const TransportOptions *options, TransportDone done, TransportAfter after, void *userdata,
+                  Transport **ret) {
         _cleanup_(transport_freep) Transport *t = NULL;
         int r;
 
@@ -74,6 +83,7 @@ int transport_new(sd_event *event, const TransportOptions *options, TransportDon
                 return -ENOMEM;
         t->event = sd_event_ref(event);
         t->done = done;
+        t->after = after;
         t->userdata = userdata;
 
         /* libcurl leaves it alone with CURLOPT_NOSIGNAL, and not every TLS library writes with MSG_NOSIGNAL. */
@@ -91,7 +101,7 @@ int transport_new(sd_event *event, const TransportOptions *options, TransportDon
         if (r < 0)
                 return r;
 
-        r = pool_new(event, options, on_pool_done, t, &t->pool);
+        r = pool_new(event, options, on_pool_done, on_pool_after, t, &t->pool);
         if (r < 0)
                 return r;
 
@@ -126,7 +136,7 @@ int transport_reconfigure(Transport *t, const TransportOptions *options) {
                 return -ENOMEM;
         *retired = (RetiredPool) { .pool = t->pool, .next = t->retired };
 
-        r = pool_new(t->event, options, on_pool_done, t, &t->pool);
+        r = pool_new(t->event, options, on_pool_done, on_pool_after, t, &t->pool);
         if (r < 0) {
                 free(retired);
                 return r;
@@ -142,6 +152,13 @@ int transport_send(Transport *t, HttpRequest *request, uint64_t cookie) {
         assert(request);
 
         return pool_send(t->pool, request, cookie);
+}
+
+void transport_start(Transport *t) {
+        assert(t);
+        assert(!t->calling);
+
+        pool_start(t->pool);
 }
 
 size_t transport_n_running(const Transport *t) {

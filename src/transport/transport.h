@@ -23,15 +23,20 @@ typedef struct TransportOptions {
  * to keep (what it takes with STEAL() is its own). It may send and reconfigure, but not free the transport. */
 typedef void (*TransportDone)(void *userdata, uint64_t cookie, HttpReply *reply);
 
+/* Called after the calls for all that had ended by then. May do the same, and call transport_start(). */
+typedef void (*TransportAfter)(void *userdata);
+
 /**
  * transport_new() - bring up libcurl on an event loop
  * @options:    copied
+ * @after:      NULL: nobody wants to know
  *
  * From here on the process ignores SIGPIPE.
  *
  * Return: 0; -ENOENT or -EACCES if ca_file cannot be read; -errno.
  */
-int transport_new(sd_event *event, const TransportOptions *options, TransportDone done, void *userdata, Transport **ret);
+int transport_new(sd_event *event, const TransportOptions *options, TransportDone done, TransportAfter after, void *userdata,
+                  Transport **ret);
 Transport *transport_free(Transport *t);        /* running exchanges are dropped without a call */
 DEFINE_CLEANUP(Transport *, transport_free)
 
@@ -52,5 +57,8 @@ int transport_reconfigure(Transport *t, const TransportOptions *options);
  * on the wire as it is (control characters, a GET with a body, an origin with a path); -E2BIG; -ENOMEM; -errno.
  */
 int transport_send(Transport *t, HttpRequest *request, uint64_t cookie);
+
+/* Starts now what was sent, which the event loop would do in its next turn. It calls nobody back. Not from TransportDone. */
+void transport_start(Transport *t);
 
 size_t transport_n_running(const Transport *t);

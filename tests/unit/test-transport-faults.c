@@ -262,6 +262,33 @@ static void test_callback_may_send(void **state) {
         raw_free(raw);
 }
 
+/* One turn of the loop for each exchange: what comes in, and what goes out because of it. */
+static void test_start_needs_no_turn_of_its_own(void **state) {
+        Raw *raw = raw_new(RAW_ANSWER, ANSWER_OK);
+        Fixture *f = fixture_new(NULL);
+        usec_t end = now_usec() + PATIENCE_USEC;
+        size_t n_turns = 0;
+
+        ask(f, plain_request(HTTP_GET, raw->port, NULL));       /* the connection */
+        fixture_forget(f);
+        f->chain_port = raw->port;
+        f->n_chained_after = 50;
+        send_request(f, plain_request(HTTP_GET, raw->port, NULL), 1);
+        transport_start(f->transport);
+        while (f->n_results < 51) {
+                int r = sd_event_run(f->event, USEC_PER_MSEC);  /* 0: nothing has come */
+
+                assert_true(r >= 0);
+                assert_true(now_usec() < end);
+                n_turns += r > 0;
+        }
+        assert_int_equal(f->n_told, 51);
+        assert_in_range(n_turns, 51, 54);       /* and the tick that watches deadlines */
+        transport_start(f->transport);          /* nothing is to be started */
+        fixture_free(f);
+        raw_free(raw);
+}
+
 static void test_free_while_running(void **state) {
         for (unsigned n_rounds = 0; n_rounds < 8; n_rounds++) {
                 Raw *raw = raw_new(RAW_HANG, NULL);
@@ -385,9 +412,9 @@ static void test_new_refuses_an_unreadable_ca_file(void **state) {
         sd_event *event;
 
         assert_int_equal(sd_event_new(&event), 0);
-        assert_int_equal(transport_new(event, &o, fixture_on_done, NULL, &t), -ENOENT);
+        assert_int_equal(transport_new(event, &o, fixture_on_done, NULL, NULL, &t), -ENOENT);
         o.ca_file = "/tmp";
-        assert_int_equal(transport_new(event, &o, fixture_on_done, NULL, &t), -EISDIR);
+        assert_int_equal(transport_new(event, &o, fixture_on_done, NULL, NULL, &t), -EISDIR);
         assert_null(t);
         sd_event_unref(event);
 }
@@ -404,6 +431,7 @@ int main(void) {
                 cmocka_unit_test(test_proxy_of_the_environment_is_ignored),
                 cmocka_unit_test(test_proxy_of_the_options),
                 cmocka_unit_test(test_callback_may_send),
+                cmocka_unit_test(test_start_needs_no_turn_of_its_own),
                 cmocka_unit_test(test_free_while_running),
                 cmocka_unit_test(test_reconfigure_lets_the_running_end),
                 cmocka_unit_test(test_reconfigure_leaves_nothing_behind),

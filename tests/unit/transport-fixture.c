@@ -68,6 +68,20 @@ void fixture_on_done(void *userdata, uint64_t cookie, HttpReply *reply) {
         }
 }
 
+void fixture_on_after(void *userdata) {
+        Fixture *f = userdata;
+
+        assert_false(f->sending);
+        assert_true(f->n_results > f->n_told);  /* there was something to be told */
+        f->n_told = f->n_results;
+
+        if (f->n_chained_after > 0) {
+                f->n_chained_after--;
+                send_request(f, plain_request(HTTP_GET, f->chain_port, NULL), 2000 + f->n_chained_after);
+                transport_start(f->transport);
+        }
+}
+
 usec_t now_usec(void) {
         struct timespec ts;
 
@@ -83,6 +97,7 @@ void run_until(Fixture *f, size_t n_results) {
                 assert_true(sd_event_run(f->event, 100 * USEC_PER_MSEC) >= 0);
         }
         assert_int_equal(f->n_results, n_results);
+        assert_int_equal(f->n_told, n_results);
 }
 
 TransportOptions options_for(const char *ca_file) {
@@ -100,14 +115,14 @@ Fixture *fixture_new(const TransportOptions *options) {
 
         assert_non_null(f);
         assert_int_equal(sd_event_new(&f->event), 0);
-        assert_int_equal(transport_new(f->event, options ? options : &o, fixture_on_done, f, &f->transport), 0);
+        assert_int_equal(transport_new(f->event, options ? options : &o, fixture_on_done, fixture_on_after, f, &f->transport), 0);
         return f;
 }
 
 void fixture_forget(Fixture *f) {
         for (size_t i = 0; i < f->n_results; i++)
                 http_reply_done(&f->results[i]);
-        f->n_results = 0;
+        f->n_results = f->n_told = 0;
 }
 
 void fixture_free(Fixture *f) {

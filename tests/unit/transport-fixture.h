@@ -22,7 +22,9 @@ typedef struct Fixture {
         Transport *transport;
         bool sending;           /* within transport_send(): no callback then */
         unsigned n_chained;     /* requests that the callback still has to send */
+        unsigned n_chained_after;       /* likewise, the call after them, which also starts them */
         uint16_t chain_port;
+        size_t n_told;          /* results at the last call after them */
         HttpReply results[RESULTS_MAX];
         uint64_t cookies[RESULTS_MAX];
         size_t n_results;
@@ -35,6 +37,7 @@ Fixture *fixture_new(const TransportOptions *options);  /* NULL: options_for(NUL
 void fixture_forget(Fixture *f);        /* the results so far */
 void fixture_free(Fixture *f);
 void fixture_on_done(void *userdata, uint64_t cookie, HttpReply *reply);
+void fixture_on_after(void *userdata);
 
 /* New texts and requests. */
 char *copy_text(const char *s);
