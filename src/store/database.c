@@ -71,7 +71,7 @@ static int configure(sqlite3 *db) {
 
         return sql_exec(db,
                         "PRAGMA synchronous = FULL;"            /* an extension forgotten in a power cut would be made again */
-                        "PRAGMA cache_size = -256;"             /* KiB of pages: rows are written once and hardly read again; picked */
+                        "PRAGMA cache_size = -128;"             /* KiB of pages: rows are written once and hardly read again; picked */
                         "PRAGMA foreign_keys = ON;"
                         "PRAGMA mmap_size = 0;"                 /* an I/O error is to be a result code, not a SIGBUS */
                         "PRAGMA cell_size_check = ON;"

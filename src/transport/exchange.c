@@ -22,6 +22,11 @@
 /* Of each handle, read into and handed on; replies have some hundred bytes, and libcurl's own choice is 16 KiB. Picked. */
 #define BUFFER_BYTES 4096L
 
+/* What a request is copied to before it is written: its headers must be in there whole with HTTP/2. libcurl's own choice is 64 KiB for each
+ * request under way, which nothing but the largest tokens needs; its least is this. */
+#define ROOM_STEP ((size_t) 16 * 1024)
+#define ROOM_FOR_LIBCURL ((size_t) 1024)        /* the request line but for its target, Host, Content-Length */
+
 #define SET(option, value)                                             \
         do {                                                           \
                 if (rc == CURLE_OK)                                    \
@@ -336,6 +341,19 @@ static CURLcode set_target(Exchange *x, const HttpRequest *q) {
         return rc;
 }
 
+static CURLcode set_room(Exchange *x, const HttpRequest *q) {
+        size_t n = x->header_text.n + strlen(q->origin) + strlen(q->path) + (q->query ? strlen(q->query) : 0) + q->n_body + ROOM_FOR_LIBCURL;
+        size_t room = (n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+        CURLcode rc = CURLE_OK;
+
+        if (room == x->room)
+                return CURLE_OK;
+
+        SET(CURLOPT_UPLOAD_BUFFERSIZE, (long) room);
+        x->room = rc == CURLE_OK ? room : 0;
+        return rc;
+}
+
 static CURLcode set_method(Exchange *x, const HttpRequest *q) {
         CURLcode rc = CURLE_OK;
 
@@ -377,6 +395,8 @@ int exchange_begin(Exchange *x, const ExchangeSettings *settings, HttpRequest *r
         }
 
         rc = set_target(x, request);
+        if (rc == CURLE_OK)
+                rc = set_room(x, request);
         if (rc == CURLE_OK)
                 rc = set_method(x, request);
         SET(CURLOPT_HTTPHEADER, x->header_nodes);

@@ -26,6 +26,7 @@ struct Exchange {
         CURLU *origin;                  /* of the last request; NULL: there was none. libcurl reads it while it runs */
         char *origin_text;
         bool no_proxy;
+        size_t room;                    /* bytes of libcurl's copy of a request; 0: not known */
 
         HttpRequest request;            /* owned while it runs: libcurl reads the body from here */
         uint64_t cookie;
