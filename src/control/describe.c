@@ -57,19 +57,19 @@ char *control_describe_wanted(const Instance *instance, Control c, char buf[stat
 
         switch (c) {
         case CONTROL_ENCRYPTION:
-                e = instance->encryption;
+                e = instance->terms->encryption;
                 (void) snprintf(buf, DESCRIBE_MAX, "encrypted backup %s%s%s", e->expect_on ? "on" : "off",
                                 !e->expect_on ? "" : e->kms_key_id ? ", switched on with key " : ", reported where it is off",
                                 e->expect_on && e->kms_key_id ? e->kms_key_id : "");
                 break;
         case CONTROL_SCHEDULE:
-                describe_schedule(instance->schedule, buf);
+                describe_schedule(instance->terms->schedule, buf);
                 break;
         case CONTROL_LOCK:
-                describe_lock(instance->lock, buf);
+                describe_lock(instance->terms->lock, buf);
                 break;
         case CONTROL_DOWNLOAD:
-                describe_download(instance->download, buf);
+                describe_download(instance->terms->download, buf);
                 break;
         case CONTROL__MAX:
                 assert(false);
@@ -82,7 +82,7 @@ char *control_describe_wanted(const Instance *instance, Control c, char buf[stat
 static void next_of_lock(const Instance *i, const DescribeNext *d, char buf[static DESCRIBE_MAX]) {
         const ControlState *state = d->state;
         bool held = state->lock.end_usec > d->now_usec;
-        bool due = !held || state->lock.end_usec - d->now_usec < i->lock->renew_before_usec;
+        bool due = !held || state->lock.end_usec - d->now_usec < i->terms->lock->renew_before_usec;
         bool refused = state->said[SAID_LOCK_REFUSED].at_usec > 0;
         char before[TIME_TEXT_MAX];
 
@@ -97,10 +97,10 @@ static void next_of_lock(const Instance *i, const DescribeNext *d, char buf[stat
                 (void) snprintf(buf, DESCRIBE_MAX, "%s", NEXT_MANUAL_BACKUP);
         else if (!due)
                 (void) snprintf(buf, DESCRIBE_MAX, "extend the lock to %" PRId64 " days from then, once less than %s of it remains",
-                                i->lock->retention_days, duration_format_human(i->lock->renew_before_usec, before));
+                                i->terms->lock->retention_days, duration_format_human(i->terms->lock->renew_before_usec, before));
         else
                 (void) snprintf(buf, DESCRIBE_MAX, "%s %" PRId64 " days from then", held ? "extend the lock to" : "enable a lock of",
-                                i->lock->retention_days);
+                                i->terms->lock->retention_days);
 }
 
 static void next_of_violated(const Instance *i, Control c, const DescribeNext *d, char buf[static DESCRIBE_MAX]) {
@@ -109,9 +109,9 @@ static void next_of_violated(const Instance *i, Control c, const DescribeNext *d
 
         switch (c) {
         case CONTROL_ENCRYPTION:
-                others = !i->encryption->expect_on || !i->encryption->kms_key_id;
+                others = !i->terms->encryption->expect_on || !i->terms->encryption->kms_key_id;
                 if (others)
-                        text = i->encryption->expect_on ? NEXT_NO_KEY : NEXT_NEVER_OFF;
+                        text = i->terms->encryption->expect_on ? NEXT_NO_KEY : NEXT_NEVER_OFF;
                 else
                         text = "switch encrypted backup on";
                 break;
@@ -144,12 +144,12 @@ static void next_of_compliant(const Instance *i, Control c, const DescribeNext *
                 return;
         }
 
-        if (d->enforce && c == CONTROL_SCHEDULE && i->schedule->reapply_usec != USEC_INFINITY)
+        if (d->enforce && c == CONTROL_SCHEDULE && i->terms->schedule->reapply_usec != USEC_INFINITY)
                 (void) snprintf(buf, DESCRIBE_MAX, "write the backup's schedule again, drift or not, %s after the last time",
-                                duration_format_human(i->schedule->reapply_usec, every));
-        else if (d->enforce && c == CONTROL_DOWNLOAD && i->download->reauthorize_usec != USEC_INFINITY)
+                                duration_format_human(i->terms->schedule->reapply_usec, every));
+        else if (d->enforce && c == CONTROL_DOWNLOAD && i->terms->download->reauthorize_usec != USEC_INFINITY)
                 (void) snprintf(buf, DESCRIBE_MAX, "authorize the download again, %s after the last time",
-                                duration_format_human(i->download->reauthorize_usec, every));
+                                duration_format_human(i->terms->download->reauthorize_usec, every));
         else
                 (void) snprintf(buf, DESCRIBE_MAX, "%s", NEXT_LOOK);
 }

@@ -31,7 +31,7 @@ typedef enum Standing {
 } Standing;
 
 static const DownloadPolicy *policy(const Situation *s) {
-        return s->instance->download;
+        return s->instance->terms->download;
 }
 
 static usec_t step_now(const Situation *s) {
@@ -357,7 +357,7 @@ static void on_page(const Situation *s, Decision *d) {
 
 void download_step(const Situation *s, Decision *ret) {
         assert(s);
-        assert(s->instance->download);
+        assert(s->instance->terms->download);
         assert(ret);
 
         switch (s->look->phase) {

@@ -22,18 +22,18 @@ static void say_drift(Decision *d, const char *found, const char *expected, cons
 static void done_violated(const Situation *s, Decision *d, const char *found, const char *expected,
                           const char *note) {
         say_drift(d, found, expected, note);
-        decision_done(d, VERDICT_VIOLATED, s->instance->encryption->poll_usec,
+        decision_done(d, VERDICT_VIOLATED, s->instance->terms->encryption->poll_usec,
                       "encrypted backup is %s, expected %s%s", found, expected, note);
 }
 
 static void done_compliant(const Situation *s, Decision *d, bool on) {
-        decision_done(d, VERDICT_COMPLIANT, s->instance->encryption->poll_usec, "encrypted backup is %s",
+        decision_done(d, VERDICT_COMPLIANT, s->instance->terms->encryption->poll_usec, "encrypted backup is %s",
                       on ? "on" : "off");
         decision_quiet(d, s, USEC_INFINITY);
 }
 
 static void on_read(const Situation *s, Decision *d) {
-        const EncryptionPolicy *p = s->instance->encryption;
+        const EncryptionPolicy *p = s->instance->terms->encryption;
         bool on;
 
         if (s->failure) {
@@ -75,7 +75,7 @@ static void on_written(const Situation *s, Decision *d) {
 
         /* A reply that makes no sense, or none at all, says nothing about what was done: the next read does. */
         if (f && !f->maybe_done && f->class != FAILURE_UNREADABLE) {
-                decision_write_failed(d, f, s->instance->encryption->poll_usec,
+                decision_write_failed(d, f, s->instance->terms->encryption->poll_usec,
                                       "encrypted backup could not be switched on");
                 return;
         }
@@ -89,7 +89,7 @@ static void on_written(const Situation *s, Decision *d) {
 }
 
 static void on_read_back(const Situation *s, Decision *d) {
-        const EncryptionPolicy *p = s->instance->encryption;
+        const EncryptionPolicy *p = s->instance->terms->encryption;
         Saying *say;
 
         if (s->failure) {
@@ -112,7 +112,7 @@ static void on_read_back(const Situation *s, Decision *d) {
 
 void encryption_step(const Situation *s, Decision *ret) {
         assert(s);
-        assert(s->instance->encryption);
+        assert(s->instance->terms->encryption);
         assert(ret);
 
         switch (s->look->phase) {

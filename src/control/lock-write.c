@@ -144,7 +144,7 @@ unsigned lock_certain_reading(const Situation *s) {
 
 /* Readings to reckon a request for: as the policy states, as was learned, else all, less those that this climb has disproved. */
 unsigned lock_candidate_readings(const Situation *s, const Decision *d) {
-        unsigned stated = lock_stated_reading(s->instance->lock->extension);
+        unsigned stated = lock_stated_reading(s->instance->terms->lock->extension);
         unsigned learned = learned_readings(s, d);
 
         return (stated ? stated : learned ? learned : READINGS_ALL) & ~s->state->lock.struck;
@@ -262,7 +262,7 @@ void lock_plan_write(const Situation *s, const LockView *v, Decision *d) {
 static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d) {
         const Failure *f = s->failure;
         LockView v = {
-                .policy = s->instance->lock,
+                .policy = s->instance->terms->lock,
                 .memory = &s->state->lock,
                 .end_usec = intent->end_before_usec,
                 .now_usec = s->cloud_now_usec,

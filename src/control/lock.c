@@ -113,7 +113,7 @@ static void view_set_end(LockView *v, usec_t end_usec) {
 static LockView view_read(const Situation *s) {
         const LockFacts *f = &s->answer->lock;
         LockView v = {
-                .policy = s->instance->lock,
+                .policy = s->instance->terms->lock,
                 .memory = &s->state->lock,
                 .facts = f,
                 .now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->cloud_now_usec,
@@ -287,7 +287,7 @@ static bool extend_unread(const Situation *s, const LockView *v, Decision *d) {
 static void on_read_failed(const Situation *s, Decision *d) {
         const Failure *f = s->failure;
         LockView v = {
-                .policy = s->instance->lock,
+                .policy = s->instance->terms->lock,
                 .memory = &s->state->lock,
                 .now_usec = f->date_usec > 0 ? f->date_usec : s->cloud_now_usec,
                 .clock_agreed = clocks_agree(s, f->date_usec),
@@ -308,7 +308,7 @@ static void on_read_failed(const Situation *s, Decision *d) {
 /* --- Something to protect ----------------------------------------------------------------------------------------- */
 
 static void on_backups(const Situation *s, Decision *d) {
-        const LockPolicy *p = s->instance->lock;
+        const LockPolicy *p = s->instance->terms->lock;
         const BackupPage *page;
         usec_t now_usec, oldest_usec;
         char age[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
@@ -352,7 +352,7 @@ static void on_backups(const Situation *s, Decision *d) {
 
 void lock_step(const Situation *s, Decision *ret) {
         assert(s);
-        assert(s->instance->lock);
+        assert(s->instance->terms->lock);
         assert(ret);
 
         switch (s->look->phase) {

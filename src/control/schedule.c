@@ -69,7 +69,7 @@ static View view_read(const Situation *s) {
         const ScheduleFacts *f = &s->answer->schedule;
 
         return (View){
-                .policy = s->instance->schedule,
+                .policy = s->instance->terms->schedule,
                 .memory = &s->state->schedule,
                 .facts = f,
                 .now_usec = step_now(s),
@@ -298,7 +298,7 @@ static void note_switch(const View *v, Decision *d) {
 
 /* Says it, at every look while it lasts, and then nothing is compliant. */
 static bool say_stale(const Situation *s, Decision *d) {
-        const SchedulePolicy *p = s->instance->schedule;
+        const SchedulePolicy *p = s->instance->terms->schedule;
         usec_t max = p->max_backup_age_usec, now = step_now(s), latest = s->look->backup_at_usec;
         usec_t since = s->state->schedule.on_since_usec;
         char at[TIME_TEXT_MAX], age[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
@@ -341,7 +341,7 @@ static usec_t until_reapply_usec(const Situation *s, const View *v) {
 
 /* For how long the latest backup is young enough, if none comes after it. */
 static usec_t fresh_usec(const Situation *s) {
-        const SchedulePolicy *p = s->instance->schedule;
+        const SchedulePolicy *p = s->instance->terms->schedule;
         usec_t now = step_now(s), latest = s->look->backup_at_usec, since = s->state->schedule.on_since_usec;
 
         if (!p->on || p->max_backup_age_usec == USEC_INFINITY)
@@ -368,7 +368,7 @@ static void quiet(const Situation *s, const View *v, Decision *d, usec_t reapply
 }
 
 static void done_stale(const Situation *s, Decision *d, usec_t wait_usec, const char *note) {
-        usec_t max = s->instance->schedule->max_backup_age_usec, latest = s->look->backup_at_usec;
+        usec_t max = s->instance->terms->schedule->max_backup_age_usec, latest = s->look->backup_at_usec;
         char at[TIME_TEXT_MAX], wanted[TIME_TEXT_MAX];
 
         (void) rfc3339_format(latest > 0 ? latest : s->state->schedule.on_since_usec, at);
@@ -379,9 +379,9 @@ static void done_stale(const Situation *s, Decision *d, usec_t wait_usec, const 
 
 /* The schedule is as written. */
 static void done_as_written(const Situation *s, Decision *d, usec_t wait_usec, const char *note) {
-        bool on = s->instance->schedule->on;
+        bool on = s->instance->terms->schedule->on;
 
-        wait_usec = MIN(wait_usec, s->instance->schedule->poll_usec);
+        wait_usec = MIN(wait_usec, s->instance->terms->schedule->poll_usec);
         if (say_stale(s, d))
                 done_stale(s, d, wait_usec, note);
         else
@@ -466,7 +466,7 @@ static void on_read(const Situation *s, Decision *d) {
 }
 
 static void on_write_failed(const Situation *s, const Failure *f, Decision *d) {
-        const SchedulePolicy *p = s->instance->schedule;
+        const SchedulePolicy *p = s->instance->terms->schedule;
 
         if (!s->look->routine) {
                 decision_write_failed(d, f, p->poll_usec, "the backup schedule could not be put back");
@@ -564,7 +564,7 @@ static void on_not_shown(const Situation *s, const View *v, Differences *x, Deci
 }
 
 static void say_remediated(const Situation *s, Decision *d) {
-        const SchedulePolicy *p = s->instance->schedule;
+        const SchedulePolicy *p = s->instance->terms->schedule;
         char sent[TIME_TEXT_MAX], bucket[QUOTED_MAX];
         Saying *say;
 
@@ -609,7 +609,7 @@ static void on_read_back(const Situation *s, Decision *d) {
 
 void schedule_step(const Situation *s, Decision *ret) {
         assert(s);
-        assert(s->instance->schedule);
+        assert(s->instance->terms->schedule);
         assert(ret);
 
         switch (s->look->phase) {

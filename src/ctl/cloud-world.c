@@ -143,9 +143,9 @@ static int world_send(void *userdata, HttpRequest *request, uint64_t cookie) {
 
 static void show_answer(CloudWorld *w, const Pending *p, const HttpReply *reply) {
         CallTarget target = {
-                .region = p->instance->region,
-                .project_id = p->instance->project_id,
-                .domain_id = p->instance->domain_id,
+                .region = p->instance->terms->region,
+                .project_id = p->instance->terms->project_id,
+                .domain_id = p->instance->terms->domain_id,
                 .instance_id = p->instance->instance_id,
                 .language = language_to_string(w->settings->language),
         };

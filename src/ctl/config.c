@@ -96,5 +96,5 @@ const char *config_endpoint(const Settings *s, const Instance *i, Control c) {
 
         if (origin)
                 return origin;
-        return i->region ? endpoint_lookup(control_service(c), i->region) : NULL;
+        return i->terms->region ? endpoint_lookup(control_service(c), i->terms->region) : NULL;
 }

@@ -356,7 +356,7 @@ static int take_locks(const RehearseFleet *f, const RehearseLife *life, Happenin
         if (!items)
                 return -ENOMEM;
         for (size_t i = 0; i < life->n_items; i++)
-                if (life->items[i].member != REHEARSE_NOBODY && f->members[life->items[i].member].policy->lock)
+                if (life->items[i].member != REHEARSE_NOBODY && f->members[life->items[i].member].policy->terms->lock)
                         items[n++] = life->items[i];
         if (n > 1)
                 qsort(items, n, sizeof(*items), by_member);

@@ -222,10 +222,10 @@ static void on_remediated(RehearseCollect *c, size_t member, const Event *e, use
 static bool stays(const RehearseMember *m, const Event *e) {
         const Instance *i = m->policy;
 
-        if (i->mode == MODE_OBSERVE)
+        if (i->terms->mode == MODE_OBSERVE)
                 return true;
-        return i->encryption && streq0(e->control, control_to_string(CONTROL_ENCRYPTION)) &&
-                (!i->encryption->kms_key_id || !i->encryption->expect_on);
+        return i->terms->encryption && streq0(e->control, control_to_string(CONTROL_ENCRYPTION)) &&
+                (!i->terms->encryption->kms_key_id || !i->terms->encryption->expect_on);
 }
 
 /* Events of states that last, and what they are here. */
@@ -306,7 +306,7 @@ static int by_time(const void *a, const void *b) {
 
 int rehearse_collect_end(RehearseCollect *c, const bool *played, usec_t now_usec) {
         for (size_t i = 0; i < c->fleet->n_members && !c->rates_only; i++)
-                if (played[i] && c->fleet->members[i].policy->lock)
+                if (played[i] && c->fleet->members[i].policy->terms->lock)
                         lapse(c, i, c->end_usec[i], now_usec);
 
         if (c->life->n_items > 1)

@@ -39,9 +39,11 @@ static void set_ids(RehearseMember *m, size_t index) {
         Instance *i = &m->instance;
 
         *i = *m->policy;
-        i->domain_id = REHEARSE_DOMAIN;
-        if (!i->project_id || strlen(i->project_id) != strlen(REHEARSE_PROJECT))
-                i->project_id = REHEARSE_PROJECT;
+        m->terms = *m->policy->terms;
+        i->terms = &m->terms;
+        m->terms.domain_id = REHEARSE_DOMAIN;
+        if (!m->terms.project_id || strlen(m->terms.project_id) != strlen(REHEARSE_PROJECT))
+                m->terms.project_id = REHEARSE_PROJECT;
         if (strpbrk(i->instance_id, "-_")) {
                 (void) snprintf(m->own_id, sizeof(m->own_id), "rehearsed%023zu", index);
                 i->instance_id = m->own_id;
@@ -64,7 +66,7 @@ static int add_member(RehearseFleet *f, const Instance *policy) {
 
         if (!origin) {
                 (void) fprintf(stderr, "%s:%u:1: region: found %s, expected a region in which service %s is known to answer, or endpoints.%s in "
-                               "holdfast.yaml\n", policy->file, policy->line, policy->region ? policy->region : "none",
+                               "holdfast.yaml\n", policy->file, policy->line, policy->terms->region ? policy->terms->region : "none",
                                service_to_string(policy->service), service_to_string(policy->service));
                 f->n_rejected++;
                 return 0;
@@ -80,7 +82,7 @@ static int add_member(RehearseFleet *f, const Instance *policy) {
         for (Control c = 0; c < CONTROL__MAX; c++)
                 if (instance_has(policy, c))
                         e->polls_per_sec += (double) USEC_PER_SEC / (double) instance_poll_usec(policy, c);
-        e->n_locks += policy->lock != NULL;
+        e->n_locks += policy->terms->lock != NULL;
         f->n_members++;
         return 0;
 }

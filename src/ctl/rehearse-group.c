@@ -24,10 +24,10 @@ typedef struct Keyed {
 } Keyed;
 
 static void add_controls(StrBuf *b, const Instance *i) {
-        const EncryptionPolicy *e = i->encryption;
-        const SchedulePolicy *s = i->schedule;
-        const DownloadPolicy *d = i->download;
-        const LockPolicy *l = i->lock;
+        const EncryptionPolicy *e = i->terms->encryption;
+        const SchedulePolicy *s = i->terms->schedule;
+        const DownloadPolicy *d = i->terms->download;
+        const LockPolicy *l = i->terms->lock;
 
         if (e)
                 (void) strbuf_addf(b, "|e %" PRIu64 " %d %s", e->poll_usec, e->expect_on, e->kms_key_id ? e->kms_key_id : "-");
@@ -46,7 +46,7 @@ static int key_of(const RehearseMember *m, char **ret) {
         StrBuf b = STRBUF(GROUP_TEXT_MAX);
         int r;
 
-        (void) strbuf_addf(&b, "%zu %d", m->endpoint, (int) m->policy->mode);
+        (void) strbuf_addf(&b, "%zu %d", m->endpoint, (int) m->policy->terms->mode);
         add_controls(&b, m->policy);
         if (m->start) {
                 json_object_object_foreach(m->start, key, value)
@@ -94,12 +94,14 @@ static double lock_cost(const LockPolicy *l, const RehearseOptions *o) {
 }
 
 static double other_cost(const Instance *i, const RehearseOptions *o) {
+        const SchedulePolicy *s = i->terms->schedule;
+        const DownloadPolicy *d = i->terms->download;
         double n = 0;
 
-        if (i->schedule)
-                n += EXCHANGES_PER_WRITE * times(o, i->schedule->reapply_usec);
-        if (i->download)
-                n += EXCHANGES_PER_WRITE * times(o, i->download->reauthorize_usec) * (double) MAX(i->download->n_backup_ids, (size_t) 1);
+        if (s)
+                n += EXCHANGES_PER_WRITE * times(o, s->reapply_usec);
+        if (d)
+                n += EXCHANGES_PER_WRITE * times(o, d->reauthorize_usec) * (double) MAX(d->n_backup_ids, (size_t) 1);
         return n;
 }
 
@@ -158,12 +160,12 @@ static void choose_played(RehearseFleet *f, const RehearseOptions *o) {
         for (size_t i = 0; i < f->n_members; i++) {
                 const RehearseMember *m = &f->members[i];
 
-                others += other_cost(m->policy, o) + (m->policy->lock ? 0 : fault_cost(o, count_controls(m->policy)));
-                if (m->policy->lock) {
+                others += other_cost(m->policy, o) + (m->policy->terms->lock ? 0 : fault_cost(o, count_controls(m->policy)));
+                if (m->policy->terms->lock) {
                         json_object *lock = NULL;
 
-                        locks += lock_cost(m->policy->lock, o) + READING__MAX * fault_cost(o, count_controls(m->policy));
-                        n_new += m->policy->mode == MODE_ENFORCE && !json_object_object_get_ex(m->start, "lock", &lock);
+                        locks += lock_cost(m->policy->terms->lock, o) + READING__MAX * fault_cost(o, count_controls(m->policy));
+                        n_new += m->policy->terms->mode == MODE_ENFORCE && !json_object_object_get_ex(m->start, "lock", &lock);
                 }
         }
 
@@ -179,7 +181,7 @@ static void choose_played(RehearseFleet *f, const RehearseOptions *o) {
         for (size_t i = 0; i < f->n_groups; i++) {
                 const Instance *policy = f->members[f->order[f->groups[i].first]].policy;
 
-                play(f, &f->groups[i], (size_t) ((policy->lock ? one_in_locks : one_in_others) + 0.999));
+                play(f, &f->groups[i], (size_t) ((policy->terms->lock ? one_in_locks : one_in_others) + 0.999));
         }
 }
 

@@ -44,6 +44,7 @@ static usec_t reckon(const LockPolicy *l, RehearseFaultKind kind) {
 typedef struct Alone {
         RehearseFleet fleet;
         Instance policy;
+        Terms policy_terms;
         RehearseMember member, *by_id;
         RehearseEndpoint endpoint;
         RehearseGroup group;
@@ -57,9 +58,12 @@ static int alone_init(Alone *a, const RehearseFleet *f, size_t member, usec_t st
                 .endpoint = f->endpoints[f->members[member].endpoint],
                 .group = { .n = 1, .n_played = 1 },
         };
-        a->policy.encryption = NULL;
+        a->policy_terms = *a->policy.terms;
+        a->policy_terms.encryption = NULL;
+        a->policy.terms = &a->policy_terms;
         a->member.policy = &a->policy;
-        a->member.instance.encryption = NULL;
+        a->member.terms.encryption = NULL;
+        a->member.instance.terms = &a->member.terms;
         if (a->member.own_id[0])
                 a->member.instance.instance_id = a->member.own_id;
         a->member.endpoint = a->member.group = 0;
@@ -94,7 +98,7 @@ typedef struct Trial {
 
 /* Does it lapse if it is so long? Return: 1, 0 or -errno. */
 static int lapses(const Trial *t, usec_t for_usec) {
-        const LockPolicy *l = t->fleet->members[0].policy->lock;
+        const LockPolicy *l = t->fleet->members[0].policy->terms->lock;
         const RehearseFault fault = { .kind = t->kind, .begin_usec = t->worst_usec, .for_usec = for_usec };
         _cleanup_(rehearse_life_done) RehearseLife life = {};
         const RehearseLifeOptions o = {
@@ -121,7 +125,7 @@ static int lapses(const Trial *t, usec_t for_usec) {
  * lapse, or 0. What is reckoned is nearly always right, and a long outage takes many retries to play: so that is where it begins.
  */
 static int search(const Trial *t, usec_t reckoned_usec, usec_t at_most_usec, usec_t *ret_survived_usec, usec_t *ret_lapsed_usec) {
-        const LockPolicy *l = t->fleet->members[0].policy->lock;
+        const LockPolicy *l = t->fleet->members[0].policy->terms->lock;
         uint64_t most = (at_most_usec > 0 ? at_most_usec : l->renew_before_usec + USEC_PER_DAY) / STEP_USEC;
         uint64_t low = 0, high = most + 1, n = MIN(reckoned_usec / STEP_USEC, most), step = 1;
         int r;
@@ -175,7 +179,7 @@ static int try_kind(const RehearseFleet *alone, const RehearseOptions *o, Rehear
         usec_t at_most = kind == REHEARSE_DOWN ? 0 : x->of[REHEARSE_DOWN].lapsed_usec;  /* who is there cannot wait longer */
         usec_t shortest = USEC_INFINITY;
 
-        x->of[kind].reckoned_usec = reckon(alone->members[0].policy->lock, kind);
+        x->of[kind].reckoned_usec = reckon(alone->members[0].policy->terms->lock, kind);
         for (Reading reading = 0; reading < READING__MAX; reading++) {
                 const Trial t = { alone, o, reading, kind, x->worst_usec };
                 usec_t survived = 0, lapsed = 0;
@@ -212,7 +216,7 @@ static int try_policy(const RehearseFleet *f, const RehearseOptions *o, bool oth
 }
 
 static bool same_lock(const RehearseFleet *f, const RehearseMember *a, const RehearseMember *b) {
-        const LockPolicy *x = a->policy->lock, *y = b->policy->lock;
+        const LockPolicy *x = a->policy->terms->lock, *y = b->policy->terms->lock;
 
         return x->poll_usec == y->poll_usec && x->retention_days == y->retention_days && x->renew_before_usec == y->renew_before_usec &&
                 x->max_retention_days == y->max_retention_days && x->extension == y->extension && x->settle_usec == y->settle_usec &&
@@ -229,14 +233,14 @@ static int gather(const RehearseFleet *f, RehearseLapses *l) {
                 const RehearseMember *m = &f->members[f->order[f->groups[g].first]];
                 size_t i = 0;
 
-                if (!m->policy->lock || m->policy->mode == MODE_OBSERVE || f->endpoints[m->endpoint].state.frozen)
+                if (!m->policy->terms->lock || m->policy->terms->mode == MODE_OBSERVE || f->endpoints[m->endpoint].state.frozen)
                         continue;
                 while (i < l->n_items && !same_lock(f, m, &f->members[l->items[i].member]))
                         i++;
                 if (i == l->n_items)
                         l->items[l->n_items++] = (RehearseLapse) {
                                 .member = (size_t) (m - f->members),
-                                .worst_usec = worst_moment(m->policy->lock),
+                                .worst_usec = worst_moment(m->policy->terms->lock),
                         };
                 l->items[i].n_alike += f->groups[g].n;
         }
@@ -273,7 +277,7 @@ int rehearse_lapses(const RehearseFleet *f, const RehearseOptions *o, RehearseLa
                 return r;
 
         for (size_t i = 0; i < l.n_items; i++)
-                l.items[i].of[REHEARSE_DOWN].reckoned_usec = reckon(f->members[l.items[i].member].policy->lock, REHEARSE_DOWN);
+                l.items[i].of[REHEARSE_DOWN].reckoned_usec = reckon(f->members[l.items[i].member].policy->terms->lock, REHEARSE_DOWN);
         if (l.n_items > 1)
                 qsort(l.items, l.n_items, sizeof(*l.items), by_reckoned);
         l.n_items = MIN(l.n_items, (size_t) POLICIES_MAX);

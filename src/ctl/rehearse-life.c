@@ -131,10 +131,10 @@ static int choose_played(Life *l) {
                 const RehearseMember *m = &l->fleet->members[i];
                 bool possible = l->fleet->endpoints[m->endpoint].readings & (1u << o->reading);
 
-                if ((o->played && !o->played[i]) || (m->policy->lock && !possible && !o->every_poll))
+                if ((o->played && !o->played[i]) || (m->policy->terms->lock && !possible && !o->every_poll))
                         continue;
                 l->played[i] = true;
-                l->collect.life->n_locks += m->policy->lock != NULL;
+                l->collect.life->n_locks += m->policy->terms->lock != NULL;
         }
         return 0;
 }

@@ -71,31 +71,31 @@ static int put_surroundings(json_object *o, const Instance *i, size_t index, use
         int r = 0;
 
         (void) snprintf(id, sizeof(id), "rehearsed%027zu", index);
-        if (i->schedule)
-                r = put_zone(o, i->schedule, start_usec);
-        if (r >= 0 && i->encryption && !i->encryption->kms_key_id)
-                r = ctl_json_add_bool(o, "encryption", i->encryption->expect_on);
-        if (r >= 0 && i->lock && i->lock->require_manual_backup_usec != USEC_INFINITY)
+        if (i->terms->schedule)
+                r = put_zone(o, i->terms->schedule, start_usec);
+        if (r >= 0 && i->terms->encryption && !i->terms->encryption->kms_key_id)
+                r = ctl_json_add_bool(o, "encryption", i->terms->encryption->expect_on);
+        if (r >= 0 && i->terms->lock && i->terms->lock->require_manual_backup_usec != USEC_INFINITY)
                 r = put_backup(o, id, true, start_usec);
-        if (r < 0 || !i->download)
+        if (r < 0 || !i->terms->download)
                 return r;
 
-        if (i->download->latest)
+        if (i->terms->download->latest)
                 return put_backup(o, id, false, usec_sub(start_usec, USEC_PER_HOUR));
-        for (size_t k = 0; k < i->download->n_backup_ids && r >= 0; k++)
-                r = put_backup(o, i->download->backup_ids[k], false, usec_sub(start_usec, USEC_PER_HOUR));
+        for (size_t k = 0; k < i->terms->download->n_backup_ids && r >= 0; k++)
+                r = put_backup(o, i->terms->download->backup_ids[k], false, usec_sub(start_usec, USEC_PER_HOUR));
         return r;
 }
 
 static int put_as_written(json_object *o, const Instance *i, usec_t start_usec) {
         int r = 0;
 
-        if (i->encryption)
-                r = ctl_json_add_bool(o, "encryption", i->encryption->expect_on);
-        if (r >= 0 && i->lock)
-                r = put_lock(o, i->lock, start_usec);
-        if (r >= 0 && i->schedule)
-                r = put_schedule(o, i->schedule);
+        if (i->terms->encryption)
+                r = ctl_json_add_bool(o, "encryption", i->terms->encryption->expect_on);
+        if (r >= 0 && i->terms->lock)
+                r = put_lock(o, i->terms->lock, start_usec);
+        if (r >= 0 && i->terms->schedule)
+                r = put_schedule(o, i->terms->schedule);
         return r;
 }
 
@@ -160,9 +160,9 @@ static int put_member(json_object *root, const RehearseMember *m) {
         json_object *projects = child(child(root, "account"), "projects"), *name = NULL;
         int r;
 
-        r = ctl_json_add_text(o, "project_id", i->project_id);
-        if (r >= 0 && projects && !json_object_object_get_ex(projects, i->project_id, &name))
-                r = ctl_json_add_text(projects, i->project_id, i->project_id);   /* never looked up by name */
+        r = ctl_json_add_text(o, "project_id", i->terms->project_id);
+        if (r >= 0 && projects && !json_object_object_get_ex(projects, i->terms->project_id, &name))
+                r = ctl_json_add_text(projects, i->terms->project_id, i->terms->project_id);   /* never looked up by name */
         if (r < 0)
                 return r;
 

@@ -56,7 +56,7 @@ static bool choose(const RehearseFleet *f, bool first, bool *played) {
         size_t n = 0;
 
         for (size_t i = 0; i < f->n_members; i++) {
-                played[i] = f->members[i].played && (first || f->members[i].policy->lock);
+                played[i] = f->members[i].played && (first || f->members[i].policy->terms->lock);
                 n += played[i];
         }
         return n > 0;

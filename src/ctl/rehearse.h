@@ -96,6 +96,7 @@ typedef struct RehearseEndpoint {
 typedef struct RehearseMember {
         const Instance *policy; /* as written */
         Instance instance;      /* as it is played: the same texts, but ids that the simulated account has */
+        Terms terms;            /* of @instance */
         char own_id[40];        /* room for such an id */
         size_t endpoint;        /* index */
         size_t group;

@@ -80,9 +80,9 @@ static int add_policy(Reader *rd, const Instance *i, Control c) {
                 .name = i->name,
                 .service = service_to_string(i->service),
                 .instance_id = i->instance_id,
-                .region = i->region,
+                .region = i->terms->region,
                 .control = control_to_string(c),
-                .mode = mode_to_string(i->mode),
+                .mode = mode_to_string(i->terms->mode),
                 .file = i->file,
                 .line = i->line,
                 .endpoint = config_endpoint(rd->config->settings, i, c),
@@ -94,9 +94,9 @@ static int add_policy(Reader *rd, const Instance *i, Control c) {
 
         status.wanted = control_describe_wanted(i, c, wanted);
         if (c == CONTROL_LOCK) {
-                status.retention_days = (uint64_t) i->lock->retention_days;
-                status.max_retention_days = (uint64_t) i->lock->max_retention_days;
-                status.renew_before_usec = i->lock->renew_before_usec;
+                status.retention_days = (uint64_t) i->terms->lock->retention_days;
+                status.max_retention_days = (uint64_t) i->terms->lock->max_retention_days;
+                status.renew_before_usec = i->terms->lock->renew_before_usec;
         }
         return add(rd, &status, i->service, i, c, &s);
 }
@@ -155,7 +155,7 @@ static void fill_lock(Reader *rd, const Slot *slot, ControlStatus *status) {
                 status->readings = n->readings;
         }
         if (slot->instance && status->lock_end_usec > 0)
-                status->renew_at_usec = usec_sub(status->lock_end_usec, slot->instance->lock->renew_before_usec);
+                status->renew_at_usec = usec_sub(status->lock_end_usec, slot->instance->terms->lock->renew_before_usec);
 }
 
 /*
@@ -230,15 +230,15 @@ static int on_control(Reader *rd, const StateRecord *record) {
                 DescribeNext d = {
                         .state = state,
                         .verdict = status_verdict(status),
-                        .enforce = slot->instance->mode == MODE_ENFORCE,
+                        .enforce = slot->instance->terms->mode == MODE_ENFORCE,
                         .frozen = status->frozen,
                         .now_usec = rd->fleet->info.now_usec,
                 };
 
                 status->next_action = control_describe_next(slot->instance, record->control, &d, next);
-                if (record->control == CONTROL_SCHEDULE && slot->instance->schedule->reapply_usec != USEC_INFINITY &&
+                if (record->control == CONTROL_SCHEDULE && slot->instance->terms->schedule->reapply_usec != USEC_INFINITY &&
                     status->applied_at_usec > 0)
-                        status->reapply_at_usec = usec_add(status->applied_at_usec, slot->instance->schedule->reapply_usec);
+                        status->reapply_at_usec = usec_add(status->applied_at_usec, slot->instance->terms->schedule->reapply_usec);
         }
         return fleet_own(rd->fleet, status);
 }

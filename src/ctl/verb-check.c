@@ -24,7 +24,7 @@ static int check_endpoints(Config *c) {
 
                 r = diagnostics_add(&c->diags, p->file, p->line, 1, "region",
                                     "found %s, expected a region in which service %s is known to answer, or endpoints.%s in holdfast.yaml",
-                                    p->region ? p->region : "none", service_to_string(p->service), service_to_string(p->service));
+                                    p->terms->region ? p->terms->region : "none", service_to_string(p->service), service_to_string(p->service));
                 if (r < 0)
                         return r;
                 n++;

@@ -32,12 +32,12 @@ typedef struct Needs {
 /* --- What is called ------------------------------------------------------------------------------------------------ */
 
 static void need_of(const Instance *i, Control c, Needs *n) {
-        bool enforce = i->mode == MODE_ENFORCE;
+        bool enforce = i->terms->mode == MODE_ENFORCE;
 
         switch (c) {
         case CONTROL_ENCRYPTION:
                 n->calls[CALL_ENCRYPTION_GET] = true;
-                n->calls[CALL_ENCRYPTION_SET] |= enforce && i->encryption->expect_on && i->encryption->kms_key_id;
+                n->calls[CALL_ENCRYPTION_SET] |= enforce && i->terms->encryption->expect_on && i->terms->encryption->kms_key_id;
                 break;
         case CONTROL_SCHEDULE:
                 n->calls[CALL_SCHEDULE_GET] = true;
@@ -46,10 +46,10 @@ static void need_of(const Instance *i, Control c, Needs *n) {
         case CONTROL_LOCK:
                 n->calls[CALL_LOCK_GET] = true;
                 n->calls[CALL_LOCK_SET] |= enforce;
-                n->calls[CALL_TAURUSDB_BACKUPS] |= i->lock->require_manual_backup_usec != USEC_INFINITY;
+                n->calls[CALL_TAURUSDB_BACKUPS] |= i->terms->lock->require_manual_backup_usec != USEC_INFINITY;
                 break;
         case CONTROL_DOWNLOAD:
-                n->calls[CALL_GAUSSDB_BACKUPS] |= i->download->latest;
+                n->calls[CALL_GAUSSDB_BACKUPS] |= i->terms->download->latest;
                 n->calls[CALL_DOWNLOAD_AUTHORIZE] |= enforce;
                 break;
         case CONTROL__MAX:
@@ -66,7 +66,7 @@ static void find_needs(const PolicySet *set, Needs *ret) {
                         if (instance_has(i, c))
                                 need_of(i, c, ret);
                 /* Who we are is looked up where it is not written. */
-                ret->calls[CALL_PROJECTS] |= !i->project_id || (instance_has(i, CONTROL_SCHEDULE) && !i->domain_id);
+                ret->calls[CALL_PROJECTS] |= !i->terms->project_id || (instance_has(i, CONTROL_SCHEDULE) && !i->terms->domain_id);
         }
 }
 

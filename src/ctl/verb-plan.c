@@ -104,8 +104,8 @@ static int note_policies(Plan *p, const PolicySet *set) {
                         return -ENOMEM;
                 *k = (Known) {
                         .name = fleet_text(p->texts, n->name),
-                        .observe = n->mode == MODE_OBSERVE,
-                        .encryption_reported = n->encryption && (!n->encryption->expect_on || !n->encryption->kms_key_id),
+                        .observe = n->terms->mode == MODE_OBSERVE,
+                        .encryption_reported = n->terms->encryption && (!n->terms->encryption->expect_on || !n->terms->encryption->kms_key_id),
                 };
                 if (k->name)
                         HASH_ADD_KEYPTR(hh, p->known, k->name, strlen(k->name), k);

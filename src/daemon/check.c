@@ -15,12 +15,12 @@ int check_endpoints(const Settings *settings, const PolicySet *policies, Diagnos
                 const Instance *p = policies->instances[i];
                 int r;
 
-                if (settings->endpoints[p->service] || (p->region && endpoint_lookup(p->service, p->region)))
+                if (settings->endpoints[p->service] || (p->terms->region && endpoint_lookup(p->service, p->terms->region)))
                         continue;
 
                 r = diagnostics_add(diags, p->file, p->line, 1, "region",
                                     "found %s, expected a region in which service %s is known to answer, or endpoints.%s in holdfast.yaml",
-                                    p->region ? p->region : "none", service_to_string(p->service), service_to_string(p->service));
+                                    p->terms->region ? p->terms->region : "none", service_to_string(p->service), service_to_string(p->service));
                 if (r < 0)
                         return r;
                 n++;

@@ -32,7 +32,7 @@ static void item_show_renewal(Engine *e, Item *item) {
         const LockMemory *m = &item_kept(item, &scratch)->state.lock;
 
         if (m->seen)
-                heap_put(&e->renewals, &item->renewal, usec_sub(m->end_usec, item->instance->lock->renew_before_usec));
+                heap_put(&e->renewals, &item->renewal, usec_sub(m->end_usec, item->instance->terms->lock->renew_before_usec));
         else
                 heap_remove(&e->renewals, &item->renewal);
 }
@@ -90,10 +90,10 @@ static void say_no_endpoint(Engine *e, Item *item) {
         event.name = i->name;
         event.instance = i->instance_id;
         event.service = service_to_string(i->service);
-        event.region = i->region;
+        event.region = i->terms->region;
         event.control = control_to_string(item->control);
         event_set_message(&event, "%s: %s cannot be looked at: no endpoint is known for service %s in region %s, set endpoints.%s",
-                          i->name, control_to_string(item->control), service_to_string(i->service), i->region ? i->region : "(none)",
+                          i->name, control_to_string(item->control), service_to_string(i->service), i->terms->region ? i->terms->region : "(none)",
                           service_to_string(i->service));
         engine_say(e, &event);
 }

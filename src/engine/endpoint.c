@@ -62,10 +62,10 @@ Endpoint *endpoint_get(Engine *e, const char *origin, Service service, const cha
 int endpoint_of(Engine *e, const Settings *settings, const Instance *i, Control c, Endpoint **ret) {
         const char *origin = settings->endpoints[control_service(c)];
 
-        if (!origin && i->region)
-                origin = endpoint_lookup(control_service(c), i->region);
+        if (!origin && i->terms->region)
+                origin = endpoint_lookup(control_service(c), i->terms->region);
 
-        *ret = origin ? endpoint_get(e, origin, control_service(c), i->region) : NULL;
+        *ret = origin ? endpoint_get(e, origin, control_service(c), i->terms->region) : NULL;
         return origin && !*ret ? -ENOMEM : 0;
 }
 

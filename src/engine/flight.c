@@ -74,9 +74,9 @@ void flight_free(Engine *e, Flight *f) {
 static CallTarget run_target(const Engine *e, const Run *r, const Pass *pass) {
         return (CallTarget) {
                 .origin = r->endpoint->origin,
-                .region = r->instance->region,
-                .project_id = pass ? pass->project_id : r->instance->project_id,
-                .domain_id = pass ? pass->domain_id : r->instance->domain_id,
+                .region = r->instance->terms->region,
+                .project_id = pass ? pass->project_id : r->instance->terms->project_id,
+                .domain_id = pass ? pass->domain_id : r->instance->terms->domain_id,
                 .instance_id = r->instance->instance_id,
                 .language = language_to_string(engine_settings(e)->language),
                 .api_version = r->api_version,

@@ -260,7 +260,7 @@ static void note_took(Identity *id, usec_t took_usec) {
 static IdentityAnswer key_pass(Engine *e, const Instance *i, Call call, Pass *ret, Failure *reterr) {
         Identity *id = &e->identity;
         usec_t now = engine_boottime(e);
-        const char *project = i->project_id, *domain = i->domain_id;
+        const char *project = i->terms->project_id, *domain = i->terms->domain_id;
         Scope *s;
 
         if (id->credentials->expires_at_usec <= engine_realtime(e)) {
@@ -328,8 +328,8 @@ static IdentityAnswer password_pass(Engine *e, const Instance *i, Call call, Pas
 
         *ret = (Pass) {
                 .token = s->token.token,
-                .project_id = i->project_id ? i->project_id : s->token.project_id,
-                .domain_id = i->domain_id ? i->domain_id : s->token.domain_id,
+                .project_id = i->terms->project_id ? i->terms->project_id : s->token.project_id,
+                .domain_id = i->terms->domain_id ? i->terms->domain_id : s->token.domain_id,
         };
         if ((call_needs_project(call) && !ret->project_id) || (call_needs_domain(call) && !ret->domain_id)) {
                 identity_fail_withheld(reterr, "IAM does not name the %s: write it into the policy or holdfast.yaml",

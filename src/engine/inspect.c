@@ -63,7 +63,7 @@ typedef struct Texts {          /* what a status points to while it is handed ov
 } Texts;
 
 static bool enforces(const Engine *e, const Instance *i) {
-        return i->mode == MODE_ENFORCE && !e->options.observe;
+        return i->terms->mode == MODE_ENFORCE && !e->options.observe;
 }
 
 /* A point of CLOCK_BOOTTIME on the wall clock as it is now. */
@@ -84,7 +84,7 @@ static usec_t next_look(const Engine *e, const Item *item) {
 static unsigned lock_readings(const Item *item, const Endpoint *n, const LockMemory *m) {
         unsigned learned = n ? n->state.readings : 0, readings = READINGS_ALL;
 
-        switch (item->instance->lock->extension) {
+        switch (item->instance->terms->lock->extension) {
         case EXTENSION_AUTO:
                 readings = learned ? learned : READINGS_ALL;
                 break;
@@ -107,7 +107,7 @@ static unsigned lock_readings(const Item *item, const Endpoint *n, const LockMem
 }
 
 static void fill_lock(const Item *item, const Endpoint *n, const LockMemory *m, Texts *texts, ControlStatus *ret) {
-        const LockPolicy *p = item->instance->lock;
+        const LockPolicy *p = item->instance->terms->lock;
 
         ret->retention_days = (uint64_t) p->retention_days;
         ret->max_retention_days = (uint64_t) p->max_retention_days;
@@ -123,7 +123,7 @@ static void fill_lock(const Item *item, const Endpoint *n, const LockMemory *m, 
 }
 
 static void fill_schedule(const Item *item, const ScheduleMemory *m, ControlStatus *ret) {
-        const SchedulePolicy *p = item->instance->schedule;
+        const SchedulePolicy *p = item->instance->terms->schedule;
 
         if (p->reapply_usec != USEC_INFINITY && m->applied_at_usec > 0)
                 ret->reapply_at_usec = usec_add(m->applied_at_usec, p->reapply_usec);
@@ -154,7 +154,7 @@ static void fill_status(const Engine *e, const Item *item, Texts *texts, Control
                 .name = i->name,
                 .service = service_to_string(i->service),
                 .instance_id = i->instance_id,
-                .region = i->region,
+                .region = i->terms->region,
                 .control = control_to_string(item->control),
                 .mode = mode_to_string(next.enforce ? MODE_ENFORCE : MODE_OBSERVE),
                 .file = i->file,

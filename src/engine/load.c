@@ -156,13 +156,13 @@ static int place_find_endpoint(Engine *e, Walk *w, Place *place) {
         const Instance *i = place->instance;
         Endpoint *endpoint;
 
-        if (!w->looked || w->service != service || w->region != i->region) {    /* sets have equal texts once */
+        if (!w->looked || w->service != service || w->region != i->terms->region) {    /* sets have equal texts once */
                 if (endpoint_of(e, w->settings, i, place->control, &endpoint) < 0)
                         return -ENOMEM;
 
                 w->endpoint_number = endpoint ? endpoint->number : 0;
                 w->service = service;
-                w->region = i->region;
+                w->region = i->terms->region;
                 w->looked = true;
         }
 
@@ -385,7 +385,7 @@ static void say_removed(Engine *e, const Instance *i, const char *why) {
         event.name = i->name;
         event.instance = i->instance_id;
         event.service = service_to_string(i->service);
-        event.region = i->region;
+        event.region = i->terms->region;
         event.file = i->file;
         event_set_message(&event, "%s: %s, nothing is enforced for %s any more", i->name, why, i->instance_id);
         engine_say(e, &event);

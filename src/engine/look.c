@@ -59,7 +59,7 @@ void look_event(Event *event, const Item *item, const Instance *i) {
         event->name = i->name;
         event->instance = i->instance_id;
         event->service = service_to_string(i->service);
-        event->region = i->region;
+        event->region = i->terms->region;
         event->control = control_to_string(item->control);
 }
 
@@ -194,7 +194,7 @@ static void end_unknown(Run *r, const Decision *d) {
                 outage_say(r, n_unwell);
 
         if (item->control == CONTROL_LOCK)
-                long_usec = MIN(long_usec, r->instance->lock->renew_before_usec / 2);
+                long_usec = MIN(long_usec, r->instance->terms->lock->renew_before_usec / 2);
         if (usec_sub(now, state->unknown_since_usec) >= long_usec)
                 say_unknown(r, LOG_ERR, SAID_UNKNOWN_LONG, d->why);
         else if (state->n_unknown >= UNKNOWN_POLLS)
@@ -341,7 +341,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
                 .state = &kept_of(r)->state,
                 .look = &r->look,
                 .endpoint = &r->endpoint->state,
-                .enforce = r->instance->mode == MODE_ENFORCE && !e->options.observe,
+                .enforce = r->instance->terms->mode == MODE_ENFORCE && !e->options.observe,
                 .first_look = !item->looked,
                 .now_usec = engine_realtime(e),
                 .cloud_now_usec = endpoint_cloud_time(e, r->endpoint),

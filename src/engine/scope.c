@@ -50,18 +50,18 @@ static const char *iam_origin(const Engine *e, const char *region) {
 
 /* The scope of a region or project, made when first needed. NULL: a failure was set. */
 Scope *identity_scope_get(Engine *e, const Instance *i, bool is_token, Failure *reterr) {
-        const char *origin = iam_origin(e, i->region);
-        const char *project = is_token ? i->project_id : NULL;
+        const char *origin = iam_origin(e, i->terms->region);
+        const char *project = is_token ? i->terms->project_id : NULL;
         char key[512];
         Scope *s = NULL;
 
-        if (!origin || (!project && !i->region)) {
+        if (!origin || (!project && !i->terms->region)) {
                 identity_fail_withheld(reterr, "no %s is written for it, so IAM cannot be asked", origin ? "region" : "region or endpoints.iam");
                 return NULL;
         }
 
         (void) snprintf(key, sizeof(key), "%s %s %s %s", is_token ? "token" : "project", origin, project ? project : "",
-                        project ? "" : i->region);
+                        project ? "" : i->terms->region);
         HASH_FIND_STR(e->identity.scopes, key, s);
         if (s)
                 return s;
@@ -72,10 +72,10 @@ Scope *identity_scope_get(Engine *e, const Instance *i, bool is_token, Failure *
 
         s->is_token = is_token;
         s->key = strdup(key);
-        s->region = i->region ? strdup(i->region) : NULL;
+        s->region = i->terms->region ? strdup(i->terms->region) : NULL;
         s->project_id = project ? strdup(project) : NULL;
-        s->iam = endpoint_get(e, origin, SERVICE_IAM, i->region);
-        if (!s->key || (i->region && !s->region) || (project && !s->project_id) || !s->iam) {
+        s->iam = endpoint_get(e, origin, SERVICE_IAM, i->terms->region);
+        if (!s->key || (i->terms->region && !s->region) || (project && !s->project_id) || !s->iam) {
                 identity_scope_free(s);
                 goto nomem;
         }

@@ -103,9 +103,9 @@ static void check_instance_id(Problems *p, TreeNode *root, const Instance *i) {
 
 /* A region says where to go and which project is meant; nobody needs it where both are written. */
 static void check_region(Problems *p, TreeNode *root, const Settings *settings, const Instance *i) {
-        if (i->region || settings->assumed || !sound(root, "region"))
+        if (i->terms->region || settings->assumed || !sound(root, "region"))
                 return;
-        if (settings->endpoints[i->service] && (i->project_id || !sound(root, "project_id")))
+        if (settings->endpoints[i->service] && (i->terms->project_id || !sound(root, "project_id")))
                 return;
 
         problems_at(p, root, "region",
@@ -168,8 +168,8 @@ void instance_check(Problems *problems, TreeNode *root, const Settings *settings
         service = tree_get(root, "service");
         if (service && !service->bad)
                 check_service(problems, root, settings, i);
-        if (i->lock) {
-                check_lock(problems, tree_get(root, "lock"), settings, i->lock);
-                check_lock_lead(problems, tree_get(root, "lock"), settings, i->lock);
+        if (i->terms->lock) {
+                check_lock(problems, tree_get(root, "lock"), settings, i->terms->lock);
+                check_lock_lead(problems, tree_get(root, "lock"), settings, i->terms->lock);
         }
 }

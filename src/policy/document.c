@@ -6,7 +6,7 @@
 #include "policy/check.h"
 #include "policy/value.h"
 
-static int document_name(Decoder *d, TreeNode *root, const char *name, Instance *i) {
+static int document_name(Decoder *d, TreeNode *root, const char *name, Document *document) {
         char shown[TREE_SHOW_MAX];
 
         if (tree_get(root, "name"))
@@ -22,40 +22,40 @@ static int document_name(Decoder *d, TreeNode *root, const char *name, Instance 
                             "digits, dots, hyphens and underscores",
                             tree_show_text(name, false, shown));
         else {
-                i->name = arena_strdup(d->arena, name);
-                if (!i->name)
+                document->instance.name = arena_strdup(d->arena, name);
+                if (!document->instance.name)
                         return -ENOMEM;
         }
         return 0;
 }
 
 /* The cap that a lock leaves out. */
-static int complete_lock(Decoder *d, Instance *i) {
+static int complete_lock(Decoder *d, Terms *t) {
         LockPolicy *completed;
 
-        if (!i->lock || i->lock->retention_days == 0 || i->lock->max_retention_days > 0)
+        if (!t->lock || t->lock->retention_days == 0 || t->lock->max_retention_days > 0)
                 return 0;
 
-        completed = arena_copy(d->arena, i->lock, sizeof(*completed));
+        completed = arena_copy(d->arena, t->lock, sizeof(*completed));
         if (!completed)
                 return -ENOMEM;
 
         completed->max_retention_days = MIN(completed->retention_days + 1, d->settings->limits.max_retention_days);
-        i->lock = completed;
+        t->lock = completed;
         return 0;
 }
 
 /* What holdfast.yaml says for every instance. The texts are borrowed: an instance that is kept gets its own. */
-static void document_complete(const Settings *settings, const TreeNode *root, Instance *i) {
+static void document_complete(const Settings *settings, const TreeNode *root, Terms *t) {
         if (!tree_get(root, "region"))
-                i->region = settings->region;
+                t->region = settings->region;
         if (!tree_get(root, "project_id"))
-                i->project_id = settings->project_id;
+                t->project_id = settings->project_id;
         if (!tree_get(root, "domain_id"))
-                i->domain_id = settings->domain_id;
+                t->domain_id = settings->domain_id;
 }
 
-int document_decode(Decoder *d, TreeNode *root, const char *name, Instance *ret) {
+int document_decode(Decoder *d, TreeNode *root, const char *name, Document *ret) {
         int r;
 
         assert(d);
@@ -63,7 +63,10 @@ int document_decode(Decoder *d, TreeNode *root, const char *name, Instance *ret)
         assert(root);
         assert(ret);
 
-        *ret = (Instance) { .mode = d->settings->mode, .file = d->problems->file, .line = root->line };
+        *ret = (Document) {
+                .instance = { .terms = &ret->terms, .file = d->problems->file, .line = root->line },
+                .terms = { .mode = d->settings->mode },
+        };
         r = decode_section(d, root, &keys_instance, "", 0, ret);
         if (r < 0 || root->kind != TREE_MAPPING || root->flaw)
                 return r;
@@ -71,10 +74,10 @@ int document_decode(Decoder *d, TreeNode *root, const char *name, Instance *ret)
         r = document_name(d, root, name, ret);
         if (r < 0)
                 return r;
-        document_complete(d->settings, root, ret);
-        r = complete_lock(d, ret);
+        document_complete(d->settings, root, &ret->terms);
+        r = complete_lock(d, &ret->terms);
         if (r < 0)
                 return r;
-        instance_check(d->problems, root, d->settings, ret);
+        instance_check(d->problems, root, d->settings, &ret->instance);
         return d->problems->error;
 }

@@ -14,4 +14,4 @@
  *
  * Return: 0, also with mistakes; -ENOMEM.
  */
-int document_decode(Decoder *d, TreeNode *root, const char *name, Instance *ret);
+int document_decode(Decoder *d, TreeNode *root, const char *name, Document *ret);

@@ -254,31 +254,31 @@ static const KeySection download_section = SECTION(download_keys);
 
 /* --- What holdfast.yaml and a policy share ---------------------------------------------------------------------- */
 
-#define REGION(of, text)                                                                \
+#define REGION(at, text)                                                                \
         {                                                                               \
                 .key = "region",                                                        \
                 .type = KEY_TEXT,                                                       \
-                .offset = offsetof(of, region),                                         \
+                .offset = (at),                                         \
                 .check = value_is_region,                                               \
                 .form = "a region: lower-case letters, digits and hyphens, such as ap-southeast-1",     \
                 .help = (text),                                                         \
         }
 
-#define PROJECT_ID(of, text)                                                            \
+#define PROJECT_ID(at, text)                                                            \
         {                                                                               \
                 .key = "project_id",                                                    \
                 .type = KEY_TEXT,                                                       \
-                .offset = offsetof(of, project_id),                                     \
+                .offset = (at),                                     \
                 .check = value_is_project_id,                                           \
                 .form = "the id of a project: 32 to 64 letters and digits",             \
                 .help = (text),                                                         \
         }
 
-#define DOMAIN_ID(of, text)                                                             \
+#define DOMAIN_ID(at, text)                                                             \
         {                                                                               \
                 .key = "domain_id",                                                     \
                 .type = KEY_TEXT,                                                       \
-                .offset = offsetof(of, domain_id),                                      \
+                .offset = (at),                                      \
                 .check = value_is_domain_id,                                            \
                 .form = "the id of an account: 1 to 64 letters and digits",             \
                 .help = (text),                                                         \
@@ -290,7 +290,7 @@ static const KeySection download_section = SECTION(download_keys);
         {                                                                       \
                 .key = #name,                                                   \
                 .type = KEY_CONTROL,                                            \
-                .offset = offsetof(Instance, name),                             \
+                .offset = offsetof(Document, terms.name),                       \
                 .section = &name##_section,                                     \
                 .size = sizeof(struct_name),                                    \
                 .defaults_offset = offsetof(Settings, defaults.name),           \
@@ -303,7 +303,7 @@ static const KeyInfo instance_keys[] = {
                 .key = "name",
                 .type = KEY_TEXT,
                 .flags = KEY_OWN,
-                .offset = offsetof(Instance, name),
+                .offset = offsetof(Document, instance.name),
                 .check = value_is_name,
                 .form = "a name: 1 to 128 letters, digits, dots, hyphens and underscores",
                 .help = "what messages call the policy, unique; left out in the first document of a file: the file's "
@@ -313,7 +313,7 @@ static const KeyInfo instance_keys[] = {
                 .key = "service",
                 .type = KEY_WORD,
                 .flags = KEY_REQUIRED,
-                .offset = offsetof(Instance, service),
+                .offset = offsetof(Document, instance.service),
                 WORDS(words_service),
                 .help = "the service that the instance belongs to",
         },
@@ -321,19 +321,19 @@ static const KeyInfo instance_keys[] = {
                 .key = "instance_id",
                 .type = KEY_TEXT,
                 .flags = KEY_REQUIRED | KEY_OWN,
-                .offset = offsetof(Instance, instance_id),
+                .offset = offsetof(Document, instance.instance_id),
                 .check = value_is_instance_id,
                 .form = "the id of an instance: letters and digits as the service writes them, 64 at most",
                 .help = "the instance, as the cloud's console shows it",
         },
-        REGION(Instance, "where the instance is; left out: as in holdfast.yaml"),
-        PROJECT_ID(Instance, "the project of the instance; left out: as in holdfast.yaml, else looked up by region"),
-        DOMAIN_ID(Instance,
+        REGION(offsetof(Document, terms.region), "where the instance is; left out: as in holdfast.yaml"),
+        PROJECT_ID(offsetof(Document, terms.project_id), "the project of the instance; left out: as in holdfast.yaml, else looked up by region"),
+        DOMAIN_ID(offsetof(Document, terms.domain_id),
                   "the account of the instance, which dbss needs; left out: as in holdfast.yaml, else looked up"),
         {
                 .key = "mode",
                 .type = KEY_WORD,
-                .offset = offsetof(Instance, mode),
+                .offset = offsetof(Document, terms.mode),
                 WORDS(key_words_mode),
                 .help = "observe: look and report, change nothing; left out: as in holdfast.yaml",
         },
@@ -512,9 +512,9 @@ static const KeySection limits_section = SECTION(limits_keys);
 static const KeySection defaults_section = SECTION(defaults_keys);
 
 static const KeyInfo settings_keys[] = {
-        REGION(Settings, "the region of every instance that names none"),
-        PROJECT_ID(Settings, "the project of every instance that names none; left out: looked up by region"),
-        DOMAIN_ID(Settings, "the account of every instance that names none; dbss needs it; left out: looked up"),
+        REGION(offsetof(Settings, region), "the region of every instance that names none"),
+        PROJECT_ID(offsetof(Settings, project_id), "the project of every instance that names none; left out: looked up by region"),
+        DOMAIN_ID(offsetof(Settings, domain_id), "the account of every instance that names none; dbss needs it; left out: looked up"),
         {
                 .key = "language",
                 .type = KEY_WORD,

@@ -66,8 +66,14 @@ struct KeySection {
 #define KEY_EXPECTED_MAX 512    /* bytes; holds what key_expected() writes */
 #define KEY_PATH_MAX 128        /* bytes; holds every path of a known key */
 
+/* A document of instances.d while it is read, or compared: instance.terms is its own terms. */
+typedef struct Document {
+        Instance instance;
+        Terms terms;
+} Document;
+
 extern const KeySection keys_settings;  /* holdfast.yaml: Settings */
-extern const KeySection keys_instance;  /* a document of instances.d: Instance */
+extern const KeySection keys_instance;  /* Document */
 
 extern const char *const key_words_mode[MODE__MAX];
 extern const char *const key_words_language[LANGUAGE__MAX];

@@ -27,7 +27,7 @@ struct PolicyLoader {
 
 /* A document of the file that is being read. */
 typedef struct Candidate {
-        Instance instance;
+        Document document;
         TreeNode *root;
         bool good;
 } Candidate;
@@ -42,7 +42,7 @@ static TreeNode *node_of(TreeNode *root, const char *key) {
 
 /* Says which of its claims is taken, and by whom. */
 static void complain_taken(const PolicyLoader *l, Problems *p, Candidate *candidate) {
-        const Instance *i = &candidate->instance, *other = claims_find_name(l->claims, i);
+        const Instance *i = &candidate->document.instance, *other = claims_find_name(l->claims, i);
 
         if (other)
                 problems_at(p, node_of(candidate->root, "name"), "name",
@@ -160,7 +160,7 @@ static int take_candidates(PolicyLoader *l, const char *name, const Candidate *c
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 if (candidates[i].good)
-                        good[n_good++] = &candidates[i].instance;
+                        good[n_good++] = &candidates[i].document.instance;
         if (n_good == 0)
                 return 0;
 
@@ -182,7 +182,7 @@ static int settle_file(PolicyLoader *l, Problems *problems, bool broken, const C
         if (previous) {
                 for (size_t i = 0; i < n; i++)
                         if (candidates[i].good)
-                                claims_remove(l->claims, &candidates[i].instance);
+                                claims_remove(l->claims, &candidates[i].document.instance);
                 r = keep_previous(l, problems, previous);
         } else
                 r = take_candidates(l, problems->file, candidates, n, broken ? 0 : mark);
@@ -201,7 +201,7 @@ static int read_document(PolicyLoader *l, Problems *problems, TreeNode *root, co
         int r;
 
         ret->root = root;
-        r = document_decode(&d, root, name, &ret->instance);
+        r = document_decode(&d, root, name, &ret->document);
         if (r < 0)
                 return r;
 
@@ -217,12 +217,12 @@ static int claim_candidates(PolicyLoader *l, Problems *problems, Candidate *cand
 
                 if (!c->good)
                         continue;
-                if (!claims_are_free(l->claims, &c->instance)) {
+                if (!claims_are_free(l->claims, &c->document.instance)) {
                         complain_taken(l, problems, c);
                         c->good = false;
                         continue;
                 }
-                r = claims_add(l->claims, &c->instance);
+                r = claims_add(l->claims, &c->document.instance);
                 if (r < 0)
                         return r;
         }

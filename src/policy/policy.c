@@ -28,13 +28,13 @@ const char *extension_to_string(Extension e) {
 static const void *instance_control(const Instance *i, Control c) {
         switch (c) {
         case CONTROL_ENCRYPTION:
-                return i->encryption;
+                return i->terms->encryption;
         case CONTROL_SCHEDULE:
-                return i->schedule;
+                return i->terms->schedule;
         case CONTROL_LOCK:
-                return i->lock;
+                return i->terms->lock;
         case CONTROL_DOWNLOAD:
-                return i->download;
+                return i->terms->download;
         case CONTROL__MAX:
                 break;
         }
@@ -52,13 +52,13 @@ usec_t instance_poll_usec(const Instance *i, Control c) {
 
         switch (c) {
         case CONTROL_ENCRYPTION:
-                return i->encryption->poll_usec;
+                return i->terms->encryption->poll_usec;
         case CONTROL_SCHEDULE:
-                return i->schedule->poll_usec;
+                return i->terms->schedule->poll_usec;
         case CONTROL_LOCK:
-                return i->lock->poll_usec;
+                return i->terms->lock->poll_usec;
         case CONTROL_DOWNLOAD:
-                return i->download->poll_usec;
+                return i->terms->download->poll_usec;
         case CONTROL__MAX:
                 break;
         }
@@ -66,9 +66,14 @@ usec_t instance_poll_usec(const Instance *i, Control c) {
 }
 
 bool instance_equal(const Instance *a, const Instance *b) {
+        Document x, y;
+
         assert(a);
         assert(b);
-        return record_equal(&keys_instance, a, b);
+
+        x = (Document) { .instance = *a, .terms = *a->terms };
+        y = (Document) { .instance = *b, .terms = *b->terms };
+        return record_equal(&keys_instance, &x, &y);
 }
 
 Settings *settings_free(Settings *s) {

@@ -74,19 +74,25 @@ typedef struct DownloadPolicy {
         usec_t reauthorize_usec;        /* USEC_INFINITY: never */
 } DownloadPolicy;
 
-/* One document of instances.d. There may be a hundred thousand: what many have in common they point to together. */
-typedef struct Instance {
-        const char *name;
-        const char *instance_id;
+/* What is wanted, and where: the same for whole fleets. */
+typedef struct Terms {
         const char *region, *project_id, *domain_id;    /* completed from holdfast.yaml; NULL: written nowhere */
         const EncryptionPolicy *encryption;     /* each NULL where the document does not have it */
         const SchedulePolicy *schedule;
         const LockPolicy *lock;
         const DownloadPolicy *download;
+        Mode mode;
+        unsigned unused;                /* where the compiler would leave a gap: equal terms are equal bytes */
+} Terms;
+
+/* One document of instances.d. There may be a hundred thousand: what many have in common they point to together. */
+typedef struct Instance {
+        const char *name;
+        const char *instance_id;
+        const Terms *terms;
         const char *file;               /* name without folder */
         unsigned line;
         Service service;
-        Mode mode;
 } Instance;
 
 usec_t instance_poll_usec(const Instance *i, Control c);

@@ -92,16 +92,19 @@ int policy_file_new(Common *common, const char *name, const Instance *const *ins
         end = (char *) &f->instances[n];
         file = put_text(&end, name);
         for (size_t i = 0; i < n; i++) {
-                Instance *copy = &f->instances[i];
+                Document d = { .instance = *instances[i], .terms = *instances[i]->terms };
                 int r;
 
-                *copy = *instances[i];
-                copy->file = file;
-                copy->name = put_text(&end, copy->name);
-                copy->instance_id = put_text(&end, copy->instance_id);
-                r = record_take(&keys_instance, copy, common->arena);
+                r = record_take(&keys_instance, &d, common->arena);
                 if (r < 0)
                         return r;
+                d.instance.terms = arena_intern(common->arena, &d.terms, sizeof(d.terms));
+                if (!d.instance.terms)
+                        return -ENOMEM;
+                d.instance.file = file;
+                d.instance.name = put_text(&end, d.instance.name);
+                d.instance.instance_id = put_text(&end, d.instance.instance_id);
+                f->instances[i] = d.instance;
         }
 
         *ret = STEAL(f);

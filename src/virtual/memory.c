@@ -54,8 +54,8 @@ static Known *known_find(const Memory *y, const Instance *i) {
 }
 
 static bool known_is_of(const Known *k, const Instance *i) {
-        return streq0(k->instance_id, i->instance_id) && streq0(k->region, i->region) && streq0(k->project_id, i->project_id) &&
-               streq0(k->domain_id, i->domain_id);
+        return streq0(k->instance_id, i->instance_id) && streq0(k->region, i->terms->region) && streq0(k->project_id, i->terms->project_id) &&
+               streq0(k->domain_id, i->terms->domain_id);
 }
 
 static Known *known_free(Known *k) {
@@ -100,8 +100,8 @@ static Known *known_get(Memory *y, const Instance *i) {
         if (!k)
                 return NULL;
         k->instance = i;
-        if (copy_text(i->instance_id, &k->instance_id) < 0 || copy_text(i->region, &k->region) < 0 ||
-            copy_text(i->project_id, &k->project_id) < 0 || copy_text(i->domain_id, &k->domain_id) < 0)
+        if (copy_text(i->instance_id, &k->instance_id) < 0 || copy_text(i->terms->region, &k->region) < 0 ||
+            copy_text(i->terms->project_id, &k->project_id) < 0 || copy_text(i->terms->domain_id, &k->domain_id) < 0)
                 return NULL;
 
         HASH_ADD_PTR(y->known, instance, k);
@@ -136,11 +136,11 @@ usec_t memory_news_at(const Memory *y, const Instance *i, Control control) {
         case CONTROL_SCHEDULE:
                 return news_at(y, i, CALL_SCHEDULE_GET);
         case CONTROL_LOCK:
-                if (i->lock->require_manual_backup_usec == USEC_INFINITY)
+                if (i->terms->lock->require_manual_backup_usec == USEC_INFINITY)
                         return news_at(y, i, CALL_LOCK_GET);
                 return MIN(news_at(y, i, CALL_LOCK_GET), news_at(y, i, CALL_TAURUSDB_BACKUPS));
         case CONTROL_DOWNLOAD:
-                return i->download->latest ? news_at(y, i, CALL_GAUSSDB_BACKUPS) : USEC_INFINITY;
+                return i->terms->download->latest ? news_at(y, i, CALL_GAUSSDB_BACKUPS) : USEC_INFINITY;
         case CONTROL__MAX:
                 break;
         }

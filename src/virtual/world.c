@@ -134,9 +134,9 @@ static int consider(Machine *m, const Draw *d, const HttpRequest *request, const
                     Remembered **ret) {
         const CallTarget target = {
                 .origin = request->origin,
-                .region = d->instance->region,
-                .project_id = d->instance->project_id,
-                .domain_id = d->instance->domain_id,
+                .region = d->instance->terms->region,
+                .project_id = d->instance->terms->project_id,
+                .domain_id = d->instance->terms->domain_id,
                 .instance_id = d->instance->instance_id,
                 .language = "en-us",
         };

@@ -49,10 +49,10 @@ static void check_lock(const LockPolicy *l, const Settings *settings) {
 static void check_instance(const Instance *i, const Settings *settings) {
         unsigned n_controls = 0;
 
-        must(i->name && i->name[0] && i->instance_id && i->region && i->file && i->line > 0);
+        must(i->name && i->name[0] && i->instance_id && i->terms->region && i->file && i->line > 0);
         must(strpbrk(i->instance_id, "/?#%&. \r\n") == NULL);
-        must(!i->project_id || strpbrk(i->project_id, "/?#%&. \r\n") == NULL);
-        must(!i->domain_id || strpbrk(i->domain_id, "/?#%&. \r\n") == NULL);
+        must(!i->terms->project_id || strpbrk(i->terms->project_id, "/?#%&. \r\n") == NULL);
+        must(!i->terms->domain_id || strpbrk(i->terms->domain_id, "/?#%&. \r\n") == NULL);
         for (Control c = 0; c < CONTROL__MAX; c++) {
                 if (!instance_has(i, c))
                         continue;
@@ -61,12 +61,12 @@ static void check_instance(const Instance *i, const Settings *settings) {
                 must(instance_poll_usec(i, c) >= USEC_PER_SEC && instance_poll_usec(i, c) <= 30 * USEC_PER_DAY);
         }
         must(n_controls > 0);
-        if (i->lock)
-                check_lock(i->lock, settings);
-        if (i->schedule)
-                must(i->schedule->timezone && i->schedule->bucket_name && i->schedule->bucket_root_path);
-        if (i->download)
-                must(i->download->latest == (i->download->n_backup_ids == 0));
+        if (i->terms->lock)
+                check_lock(i->terms->lock, settings);
+        if (i->terms->schedule)
+                must(i->terms->schedule->timezone && i->terms->schedule->bucket_name && i->terms->schedule->bucket_root_path);
+        if (i->terms->download)
+                must(i->terms->download->latest == (i->terms->download->n_backup_ids == 0));
 }
 
 /* Every line that a person would read is one line, and says where. */

@@ -66,7 +66,7 @@ static bool compliant_lock(const Oracle *o, int subject, const Situation *s) {
         /* The lock was read before its backups were; and a cloud that answers in seconds cuts what is left of one. */
         usec_t read_at = usec_sub(s->answer->date_usec, (s->answer->call == CALL_LOCK_GET ? 1 : 60) * USEC_PER_SEC);
 
-        return o->locks[subject].end_usec >= read_at + s->instance->lock->renew_before_usec;
+        return o->locks[subject].end_usec >= read_at + s->instance->terms->lock->renew_before_usec;
 }
 
 static bool compliant_schedule(const SimTruth *t, const SchedulePolicy *p) {
@@ -87,10 +87,10 @@ void oracle_check_compliant(Oracle *o, int subject, Control c, const Situation *
 
         switch (c) {
         case CONTROL_LOCK: right = !s->answer || compliant_lock(o, subject, s); break;
-        case CONTROL_ENCRYPTION: right = t.encryption_on == s->instance->encryption->expect_on; break;
-        case CONTROL_SCHEDULE: right = compliant_schedule(&t, s->instance->schedule); break;
+        case CONTROL_ENCRYPTION: right = t.encryption_on == s->instance->terms->encryption->expect_on; break;
+        case CONTROL_SCHEDULE: right = compliant_schedule(&t, s->instance->terms->schedule); break;
         case CONTROL_DOWNLOAD:
-                right = s->instance->download->latest != l->scenario.subjects[subject].download.latest ||
+                right = s->instance->terms->download->latest != l->scenario.subjects[subject].download.latest ||
                         is_granted(o, &l->scenario.subjects[subject]);
                 break;
         case CONTROL__MAX: break;

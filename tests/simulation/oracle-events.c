@@ -39,7 +39,7 @@ static void check_lock_said(Oracle *o, int subject, const Situation *s, const De
         left = usec_sub(f->end_usec, s->answer->date_usec);
         if (left == 0 && !(passed & (1u << SAID_LOCK_LAPSED)))
                 life_fail(o->life, subject, "h", "the lock has ended, and nothing says so");
-        if (left > 0 && left < s->instance->lock->renew_before_usec / 2 && !(passed & (1u << SAID_LOCK_EXPIRING)))
+        if (left > 0 && left < s->instance->terms->lock->renew_before_usec / 2 && !(passed & (1u << SAID_LOCK_EXPIRING)))
                 life_fail(o->life, subject, "h", "under half of renew_before is left, and nothing says so");
 }
 

@@ -21,7 +21,7 @@ void oracle_lock_trouble(Oracle *o, int subject) {
 /* --- Before it is sent --------------------------------------------------------------------------------------------- */
 
 static int64_t cap_days(const Oracle *o, const Instance *i) {
-        return MIN(i->lock->max_retention_days, o->life->scenario.limit_days);
+        return MIN(i->terms->lock->max_retention_days, o->life->scenario.limit_days);
 }
 
 /* c: the newest intent is stored, and is this request's. */

@@ -100,7 +100,7 @@ void oracle_on_sent(Oracle *o, const MachineExchange *x) {
         if (!call_is_write(x->ask->call))
                 return;
 
-        if (x->instance->mode == MODE_OBSERVE)
+        if (x->instance->terms->mode == MODE_OBSERVE)
                 life_fail(l, subject, "d", "%s was sent in observe mode", call_to_string(x->ask->call));
         o->touched = subject;
         if (x->ask->call == CALL_LOCK_SET)
@@ -168,7 +168,7 @@ static void check_known(Oracle *o, int subject, const Situation *s, const Decisi
         if (d->ask.call == CALL_DOWNLOAD_AUTHORIZE)
                 return;
         /* What cannot be read at all is extended where the owner states the reading. */
-        if (d->ask.call == CALL_LOCK_SET && s->failure && s->instance->lock->extension != EXTENSION_AUTO &&
+        if (d->ask.call == CALL_LOCK_SET && s->failure && s->instance->terms->lock->extension != EXTENSION_AUTO &&
             (s->failure->class == FAILURE_NOT_PERMITTED || s->failure->class == FAILURE_NOT_OFFERED))
                 return;
         life_fail(o->life, subject, "e", "%s follows from no answer", call_to_string(d->ask.call));

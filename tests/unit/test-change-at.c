@@ -36,7 +36,8 @@ static void test_change_at_of_lock(void **state) {
                 .retention_days = 30, .max_retention_days = 31, .renew_before_usec = 7 * USEC_PER_DAY, .settle_usec = 2 * USEC_PER_HOUR,
                 .require_manual_backup_usec = USEC_INFINITY, .poll_usec = USEC_PER_HOUR,
         };
-        Instance instance = { .name = (char *) "one", .service = SERVICE_TAURUSDB, .lock = (LockPolicy *) &policy };
+        const Terms terms = { .lock = &policy };
+        Instance instance = { .name = "one", .service = SERVICE_TAURUSDB, .terms = &terms };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
                 Answer answer = { .call = CALL_LOCK_GET, .date_usec = T0 };
@@ -75,7 +76,8 @@ static void test_change_at_of_lock(void **state) {
 
 static void test_change_at_of_encryption(void **state) {
         static const EncryptionPolicy policy = { .expect_on = true, .poll_usec = USEC_PER_HOUR };
-        Instance instance = { .name = (char *) "one", .service = SERVICE_TAURUSDB, .encryption = (EncryptionPolicy *) &policy };
+        const Terms terms = { .encryption = &policy };
+        Instance instance = { .name = "one", .service = SERVICE_TAURUSDB, .terms = &terms };
 
         for (int on = 0; on <= 1; on++) {
                 Answer answer = { .call = CALL_ENCRYPTION_GET, .date_usec = T0, .encryption_on = on };
@@ -107,7 +109,8 @@ static void test_change_at_of_download(void **state) {
                 DownloadPolicy policy = {
                         .poll_usec = USEC_PER_HOUR, .backup_ids = ids, .n_backup_ids = 1, .reauthorize_usec = cases[i].reauthorize_usec,
                 };
-                Instance instance = { .name = (char *) "one", .service = SERVICE_GAUSSDB, .download = &policy };
+                const Terms terms = { .download = &policy };
+                Instance instance = { .name = "one", .service = SERVICE_GAUSSDB, .terms = &terms };
                 Grant grant = { .granted_at_usec = T0 - cases[i].granted_ago_usec };
                 ControlState memory = { .download = { .grants = &grant, .n_grants = 1 } };
                 Look look = {};

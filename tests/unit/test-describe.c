@@ -51,18 +51,18 @@ static DownloadPolicy latest = { .latest = true, .reauthorize_usec = USEC_INFINI
 static DownloadPolicy two = { .n_backup_ids = 2, .reauthorize_usec = USEC_PER_WEEK };
 static DownloadPolicy one = { .n_backup_ids = 1, .reauthorize_usec = USEC_INFINITY };
 
-static Instance instance_of(Control c, void *policy) {
-        Instance i = { .name = name, .instance_id = id, .service = control_service(c) };
+static Instance instance_of(Control c, const void *policy, Terms *ret) {
+        *ret = (Terms) {};
 
         if (c == CONTROL_ENCRYPTION)
-                i.encryption = policy;
+                ret->encryption = policy;
         else if (c == CONTROL_SCHEDULE)
-                i.schedule = policy;
+                ret->schedule = policy;
         else if (c == CONTROL_LOCK)
-                i.lock = policy;
+                ret->lock = policy;
         else
-                i.download = policy;
-        return i;
+                ret->download = policy;
+        return (Instance) { .name = name, .instance_id = id, .service = control_service(c), .terms = ret };
 }
 
 static int setup(void **state) {
@@ -101,7 +101,8 @@ static void test_wanted(void **state) {
         };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-                Instance instance = instance_of(cases[i].control, cases[i].policy);
+                Terms terms;
+                Instance instance = instance_of(cases[i].control, cases[i].policy, &terms);
                 char buf[DESCRIBE_MAX];
 
                 assert_string_equal(control_describe_wanted(&instance, cases[i].control, buf), cases[i].text);
@@ -112,7 +113,8 @@ static void test_wanted(void **state) {
 static void test_wanted_is_bounded(void **state) {
         char long_name[2000], buf[DESCRIBE_MAX];
         SchedulePolicy p = schedule_on_drift;
-        Instance instance = instance_of(CONTROL_SCHEDULE, &p);
+        Terms terms;
+        Instance instance = instance_of(CONTROL_SCHEDULE, &p, &terms);
 
         memset(long_name, 'x', sizeof(long_name) - 1);
         long_name[sizeof(long_name) - 1] = '\0';
@@ -162,7 +164,8 @@ static void test_next(void **state) {
         };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-                Instance instance = instance_of(cases[i].control, cases[i].policy);
+                Terms terms;
+                Instance instance = instance_of(cases[i].control, cases[i].policy, &terms);
                 ControlState s = {};
                 DescribeNext next = {
                         .state = &s,

@@ -20,6 +20,7 @@
 typedef struct Bench {
         DownloadPolicy policy;
         Instance instance;
+        Terms terms;
         ControlState state;
         Grant grants[8];
         EndpointState endpoint;
@@ -43,7 +44,8 @@ static void bench_begin(Bench *b, const char *const *ids, size_t n_ids) {
                         .reauthorize_usec = USEC_INFINITY,
                 },
         };
-        b->instance = (Instance){ .name = (char *) "ledger", .download = &b->policy };
+        b->terms = (Terms) { .download = &b->policy };
+        b->instance = (Instance) { .name = "ledger", .terms = &b->terms };
         b->state.download.grants = b->grants;
         b->situation = (Situation){
                 .instance = &b->instance,

@@ -17,6 +17,7 @@
 typedef struct Bench {
         EncryptionPolicy policy;
         Instance instance;
+        Terms terms;
         ControlState state;
         EndpointState endpoint;
         Look look;
@@ -28,7 +29,8 @@ static void bench_begin(Bench *b, bool expect_on, const char *key, bool enforce)
         *b = (Bench){
                 .policy = { .poll_usec = POLL, .expect_on = expect_on, .kms_key_id = (char *) key },
         };
-        b->instance = (Instance){ .name = (char *) "orders", .encryption = &b->policy };
+        b->terms = (Terms) { .encryption = &b->policy };
+        b->instance = (Instance) { .name = "orders", .terms = &b->terms };
         b->situation = (Situation){
                 .instance = &b->instance,
                 .state = &b->state,

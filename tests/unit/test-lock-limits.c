@@ -24,6 +24,7 @@
 typedef struct Case {
         LockPolicy policy;
         Instance instance;
+        Terms terms;
         ControlState state;
         EndpointState endpoint;
         int64_t limit_retention_days;
@@ -41,7 +42,8 @@ static void case_init(Case *c) {
                 .instance = { .name = (char *) "orders", .service = SERVICE_TAURUSDB },
                 .limit_retention_days = 3660,
         };
-        c->instance.lock = &c->policy;
+        c->terms = (Terms) { .lock = &c->policy };
+        c->instance.terms = &c->terms;
 }
 
 /* What is decided on a lock that reads like this at T0. @end_usec 0: there is none. */

@@ -59,6 +59,7 @@ typedef struct Model {
 typedef struct Case {
         LockPolicy policy;
         Instance instance;
+        Terms terms;
         ControlState state;
         EndpointState endpoint;
         unsigned new_locks_left;
@@ -86,7 +87,7 @@ static void case_init(Case *c, Reading reading, usec_t start, usec_t end, int64_
                 .enforce = true,
                 .cloud = { .reading = reading, .start = start, .end = end, .shown_start = start, .shown_end = end, .now = T0 },
         };
-        c->instance = (Instance) { .name = (char *) "orders", .service = SERVICE_TAURUSDB, .lock = NULL };
+        c->instance = (Instance) { .name = (char *) "orders", .service = SERVICE_TAURUSDB };
 }
 
 static void model_settle(Model *m) {
@@ -194,7 +195,8 @@ static void look(Case *c) {
         Failure f = {};
         bool has_answer = false, has_failure = false;
 
-        c->instance.lock = &c->policy;
+        c->terms = (Terms) { .lock = &c->policy };
+        c->instance.terms = &c->terms;
         c->said = 0;
         memset(c->n_said, 0, sizeof(c->n_said));
         c->text[0] = '\0';

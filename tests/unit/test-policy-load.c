@@ -106,9 +106,9 @@ static void load(Folder *f, const char *expected, size_t n_rejected, const char 
 
                 (void) strbuf_addf(&found, "%s%s@%s:%u", i > 0 ? ", " : "", set->instances[i]->name,
                                    set->instances[i]->file, set->instances[i]->line);
-                if (set->instances[i]->encryption && set->instances[i]->encryption->poll_usec != 5 * USEC_PER_MINUTE)
+                if (set->instances[i]->terms->encryption && set->instances[i]->terms->encryption->poll_usec != 5 * USEC_PER_MINUTE)
                         (void) strbuf_addf(&found, "(%s)",
-                                           duration_format(set->instances[i]->encryption->poll_usec, poll));
+                                           duration_format(set->instances[i]->terms->encryption->poll_usec, poll));
         }
         assert_int_equal(said.error | found.error, 0);
         assert_string_equal(said.s ? said.s : "", errors);
@@ -389,8 +389,8 @@ static void test_ten_thousand_files(void **state) {
 
                 (void) snprintf(name, sizeof(name), "db-%05zu", i);
                 assert_string_equal(f->set->instances[i]->name, name);
-                assert_ptr_equal(f->set->instances[i]->region, f->set->instances[0]->region);
-                assert_ptr_equal(f->set->instances[i]->project_id, f->set->instances[0]->project_id);
+                assert_ptr_equal(f->set->instances[i]->terms->region, f->set->instances[0]->terms->region);
+                assert_ptr_equal(f->set->instances[i]->terms->project_id, f->set->instances[0]->terms->project_id);
         }
 
         /* a broken one among them, at reload */

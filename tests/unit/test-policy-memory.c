@@ -176,8 +176,8 @@ static int folder_teardown(void **state) {
 /* Europe/Berlin, and not what the C library takes where it has no memory to read a zone. */
 static void assert_zone(const PolicySet *set) {
         for (size_t i = 0; i < set->n_instances; i++)
-                if (set->instances[i]->schedule) {
-                        const Timezone *z = set->instances[i]->schedule->timezone;
+                if (set->instances[i]->terms->schedule) {
+                        const Timezone *z = set->instances[i]->terms->schedule->timezone;
 
                         assert_int_equal(timezone_offset(z, T0), 3600);
                         assert_int_equal(timezone_offset(z, T0 + 180 * USEC_PER_DAY), 7200);

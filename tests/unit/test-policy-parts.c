@@ -409,7 +409,7 @@ static bool is_free(const Instance *all, const bool *has, size_t k) {
                 bool same = all[i].service == all[k].service && streq(all[i].instance_id, all[k].instance_id);
 
                 if (has[i] && (streq(all[i].name, all[k].name) ||
-                               (same && ((all[i].lock && all[k].lock) || (all[i].encryption && all[k].encryption)))))
+                               (same && ((all[i].terms->lock && all[k].terms->lock) || (all[i].terms->encryption && all[k].terms->encryption)))))
                         return false;
         }
         return true;
@@ -422,13 +422,16 @@ static void test_claims(void **state) {
         static const char names[12][4] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
         _cleanup_(claims_freep) Claims *claims = NULL;
         Instance all[CLAIMANTS], twins[CLAIMANTS];
+        Terms terms[CLAIMANTS] = {};
         bool has[CLAIMANTS] = {}, moved[CLAIMANTS] = {};
         unsigned seed = 1;
 
         for (size_t i = 0; i < CLAIMANTS; i++) {
-                all[i] = (Instance) { .name = names[i % 12], .instance_id = names[i / 3 % 5], .service = i % 7 == 0 };
-                all[i].lock = i % 2 == 0 ? &lock : NULL;
-                all[i].encryption = i % 3 == 0 || !all[i].lock ? &encryption : NULL;
+                terms[i].lock = i % 2 == 0 ? &lock : NULL;
+                terms[i].encryption = i % 3 == 0 || !terms[i].lock ? &encryption : NULL;
+                all[i] = (Instance) {
+                        .name = names[i % 12], .instance_id = names[i / 3 % 5], .service = i % 7 == 0, .terms = &terms[i],
+                };
                 twins[i] = all[i];
         }
         assert_int_equal(claims_new(&claims), 0);
@@ -447,7 +450,7 @@ static void test_claims(void **state) {
                         moved[k] = true;
                 } else if (has[k]) {
                         assert_ptr_equal(claims_find_name(claims, &all[k]), holder);
-                        assert_ptr_equal(claims_find_control(claims, &all[k], all[k].lock ? CONTROL_LOCK : CONTROL_ENCRYPTION), holder);
+                        assert_ptr_equal(claims_find_control(claims, &all[k], all[k].terms->lock ? CONTROL_LOCK : CONTROL_ENCRYPTION), holder);
                         assert_null(claims_find_control(claims, &all[k], CONTROL_SCHEDULE));
                         claims_remove(claims, holder);
                         has[k] = false;

@@ -221,11 +221,11 @@ static char *outcome_of(const PolicySet *set, size_t n_rejected, const Diagnosti
         for (size_t i = 0; i < set->n_instances; i++) {
                 const Instance *n = set->instances[i];
 
-                (void) strbuf_addf(&s, "%s %s %s@%s:%u", n->name, n->instance_id, n->region, n->file, n->line);
-                if (n->encryption)
-                        (void) strbuf_addf(&s, " encryption %ju", (uintmax_t) n->encryption->poll_usec);
-                if (n->lock)
-                        (void) strbuf_addf(&s, " lock %ju", (uintmax_t) n->lock->retention_days);
+                (void) strbuf_addf(&s, "%s %s %s@%s:%u", n->name, n->instance_id, n->terms->region, n->file, n->line);
+                if (n->terms->encryption)
+                        (void) strbuf_addf(&s, " encryption %ju", (uintmax_t) n->terms->encryption->poll_usec);
+                if (n->terms->lock)
+                        (void) strbuf_addf(&s, " lock %ju", (uintmax_t) n->terms->lock->retention_days);
                 (void) strbuf_add(&s, "\n");
         }
         for (size_t i = 0; i < d->n_items; i++) {
@@ -322,10 +322,10 @@ static void test_fresh_file_is_read_again(void **state) {
         for (unsigned i = 0; i < 50; i++) {
                 write_file(path_of(w, 0, path), POLICY("5m"));
                 reload(w, w->settings[0]);
-                assert_true(w->set->instances[0]->encryption->poll_usec == 5 * USEC_PER_MINUTE);
+                assert_true(w->set->instances[0]->terms->encryption->poll_usec == 5 * USEC_PER_MINUTE);
                 write_file(path, POLICY("6m"));
                 reload(w, w->settings[0]);
-                assert_true(w->set->instances[0]->encryption->poll_usec == 6 * USEC_PER_MINUTE);
+                assert_true(w->set->instances[0]->terms->encryption->poll_usec == 6 * USEC_PER_MINUTE);
         }
 
         ahead_sec = 2; /* no more than the coarsest of stamps */
@@ -352,8 +352,8 @@ static void test_other_settings_read_all(void **state) {
         assert_ptr_equal(w->set->files->items[0], before);
 
         reload(w, w->settings[1]);
-        assert_string_equal(w->set->instances[0]->region, "cn-north-4");
-        assert_true(w->set->instances[0]->encryption->poll_usec == 9 * USEC_PER_MINUTE);
+        assert_string_equal(w->set->instances[0]->terms->region, "cn-north-4");
+        assert_true(w->set->instances[0]->terms->encryption->poll_usec == 9 * USEC_PER_MINUTE);
 }
 
 /* What is shared only grows while a set is made from the one before: it must not do so for ever. */

@@ -44,54 +44,54 @@ static void test_instance_contract(void **state) {
         assert_string_equal(orders->name, "orders");
         assert_int_equal(orders->service, SERVICE_TAURUSDB);
         assert_string_equal(orders->instance_id, "7033e7c3cf93438797d44ad7ae0a7d95in07");
-        assert_string_equal(orders->region, "ap-southeast-1");
-        assert_null(orders->project_id);
-        assert_string_equal(orders->domain_id, "top");
-        assert_int_equal(orders->mode, MODE_ENFORCE);
+        assert_string_equal(orders->terms->region, "ap-southeast-1");
+        assert_null(orders->terms->project_id);
+        assert_string_equal(orders->terms->domain_id, "top");
+        assert_int_equal(orders->terms->mode, MODE_ENFORCE);
         assert_string_equal(orders->file, "contract.yaml");
         assert_int_equal(orders->line, 1);
-        assert_true(orders->encryption->expect_on);
-        assert_string_equal(orders->encryption->kms_key_id, "4f1b0c7e-5d7a-4b53-9d2c-0d5a1f3a8c11");
-        assert_int_equal(orders->encryption->poll_usec, 5 * USEC_PER_MINUTE);
-        assert_int_equal(orders->lock->retention_days, 30);
-        assert_int_equal(orders->lock->renew_before_usec, 7 * USEC_PER_DAY);
-        assert_int_equal(orders->lock->max_retention_days, 45);
-        assert_int_equal(orders->lock->extension, EXTENSION_FROM_NOW);
-        assert_int_equal(orders->lock->settle_usec, USEC_PER_HOUR);
-        assert_int_equal(orders->lock->require_manual_backup_usec, 30 * USEC_PER_DAY);
+        assert_true(orders->terms->encryption->expect_on);
+        assert_string_equal(orders->terms->encryption->kms_key_id, "4f1b0c7e-5d7a-4b53-9d2c-0d5a1f3a8c11");
+        assert_int_equal(orders->terms->encryption->poll_usec, 5 * USEC_PER_MINUTE);
+        assert_int_equal(orders->terms->lock->retention_days, 30);
+        assert_int_equal(orders->terms->lock->renew_before_usec, 7 * USEC_PER_DAY);
+        assert_int_equal(orders->terms->lock->max_retention_days, 45);
+        assert_int_equal(orders->terms->lock->extension, EXTENSION_FROM_NOW);
+        assert_int_equal(orders->terms->lock->settle_usec, USEC_PER_HOUR);
+        assert_int_equal(orders->terms->lock->require_manual_backup_usec, 30 * USEC_PER_DAY);
         assert_int_equal(instance_poll_usec(orders, CONTROL_LOCK), USEC_PER_HOUR);
         assert_true(instance_has(orders, CONTROL_LOCK));
         assert_false(instance_has(orders, CONTROL_SCHEDULE));
 
         assert_string_equal(audit->name, "audit");
         assert_int_equal(audit->service, SERVICE_DBSS);
-        assert_string_equal(audit->region, "cn-north-4");
-        assert_string_equal(audit->project_id, "00000000000000000000000000000001");
-        assert_string_equal(audit->domain_id, "d");
-        assert_int_equal(audit->mode, MODE_OBSERVE);
+        assert_string_equal(audit->terms->region, "cn-north-4");
+        assert_string_equal(audit->terms->project_id, "00000000000000000000000000000001");
+        assert_string_equal(audit->terms->domain_id, "d");
+        assert_int_equal(audit->terms->mode, MODE_OBSERVE);
         assert_int_equal(audit->line, 17);
-        assert_false(audit->schedule->on);
-        assert_int_equal(audit->schedule->cycle, CYCLE_PER_DAY);
-        assert_string_equal(civil_format(&audit->schedule->trigger_time, text), "2025-08-21 02:00:44");
-        assert_string_equal(timezone_name(audit->schedule->timezone), "Asia/Singapore");
-        assert_string_equal(audit->schedule->bucket_name, "cbh-ynf");
-        assert_string_equal(audit->schedule->bucket_root_path, "a/b c");
-        assert_int_equal(audit->schedule->reapply_usec, USEC_PER_DAY);
-        assert_int_equal(audit->schedule->max_backup_age_usec, 26 * USEC_PER_HOUR);
+        assert_false(audit->terms->schedule->on);
+        assert_int_equal(audit->terms->schedule->cycle, CYCLE_PER_DAY);
+        assert_string_equal(civil_format(&audit->terms->schedule->trigger_time, text), "2025-08-21 02:00:44");
+        assert_string_equal(timezone_name(audit->terms->schedule->timezone), "Asia/Singapore");
+        assert_string_equal(audit->terms->schedule->bucket_name, "cbh-ynf");
+        assert_string_equal(audit->terms->schedule->bucket_root_path, "a/b c");
+        assert_int_equal(audit->terms->schedule->reapply_usec, USEC_PER_DAY);
+        assert_int_equal(audit->terms->schedule->max_backup_age_usec, 26 * USEC_PER_HOUR);
         assert_int_equal(instance_poll_usec(audit, CONTROL_SCHEDULE), 15 * USEC_PER_MINUTE);
 
-        assert_true(latest->download->latest);
-        assert_int_equal(latest->download->n_backup_ids, 0);
-        assert_true(latest->download->reauthorize_usec == USEC_INFINITY);
+        assert_true(latest->terms->download->latest);
+        assert_int_equal(latest->terms->download->n_backup_ids, 0);
+        assert_true(latest->terms->download->reauthorize_usec == USEC_INFINITY);
         assert_int_equal(instance_poll_usec(latest, CONTROL_DOWNLOAD), 12 * USEC_PER_HOUR);
-        assert_false(list->download->latest);
-        assert_int_equal(list->download->n_backup_ids, 2);
-        assert_string_equal(list->download->backup_ids[1], "1de27464abdf48519f8574c97a8f0626br14");
-        assert_int_equal(list->download->reauthorize_usec, 90 * USEC_PER_DAY);
+        assert_false(list->terms->download->latest);
+        assert_int_equal(list->terms->download->n_backup_ids, 2);
+        assert_string_equal(list->terms->download->backup_ids[1], "1de27464abdf48519f8574c97a8f0626br14");
+        assert_int_equal(list->terms->download->reauthorize_usec, 90 * USEC_PER_DAY);
 
         /* what is the same in many policies is there once */
-        assert_ptr_equal(orders->region, latest->region);
-        assert_ptr_equal(orders->domain_id, latest->domain_id);
+        assert_ptr_equal(orders->terms->region, latest->terms->region);
+        assert_ptr_equal(orders->terms->domain_id, latest->terms->domain_id);
 }
 
 static void test_instance_defaults(void **state) {
@@ -100,18 +100,18 @@ static void test_instance_defaults(void **state) {
 
         assert_int_equal(set->n_instances, 2);
         assert_string_equal(again->name, "again");
-        assert_false(again->encryption->expect_on);
+        assert_false(again->terms->encryption->expect_on);
         assert_string_equal(shortest->name, "shortest");
-        assert_int_equal(shortest->mode, MODE_OBSERVE);
-        assert_true(shortest->encryption->expect_on);
-        assert_null(shortest->encryption->kms_key_id);
-        assert_int_equal(shortest->encryption->poll_usec, 5 * USEC_PER_MINUTE);
-        assert_int_equal(shortest->lock->poll_usec, USEC_PER_HOUR);
-        assert_int_equal(shortest->lock->renew_before_usec, 7 * USEC_PER_DAY);
-        assert_int_equal(shortest->lock->max_retention_days, 31);
-        assert_int_equal(shortest->lock->extension, EXTENSION_AUTO);
-        assert_int_equal(shortest->lock->settle_usec, USEC_PER_HOUR);
-        assert_true(shortest->lock->require_manual_backup_usec == USEC_INFINITY);
+        assert_int_equal(shortest->terms->mode, MODE_OBSERVE);
+        assert_true(shortest->terms->encryption->expect_on);
+        assert_null(shortest->terms->encryption->kms_key_id);
+        assert_int_equal(shortest->terms->encryption->poll_usec, 5 * USEC_PER_MINUTE);
+        assert_int_equal(shortest->terms->lock->poll_usec, USEC_PER_HOUR);
+        assert_int_equal(shortest->terms->lock->renew_before_usec, 7 * USEC_PER_DAY);
+        assert_int_equal(shortest->terms->lock->max_retention_days, 31);
+        assert_int_equal(shortest->terms->lock->extension, EXTENSION_AUTO);
+        assert_int_equal(shortest->terms->lock->settle_usec, USEC_PER_HOUR);
+        assert_true(shortest->terms->lock->require_manual_backup_usec == USEC_INFINITY);
 }
 
 static void test_default_cap(void **state) {
@@ -127,7 +127,7 @@ static void test_default_cap(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
                 _cleanup_(policy_set_freep) PolicySet *set = good_set("shortest.yaml", cases[i].settings);
 
-                assert_int_equal(set->instances[1]->lock->max_retention_days, cases[i].cap);
+                assert_int_equal(set->instances[1]->terms->lock->max_retention_days, cases[i].cap);
         }
 }
 

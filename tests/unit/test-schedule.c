@@ -19,6 +19,7 @@
 typedef struct Bench {
         SchedulePolicy policy;
         Instance instance;
+        Terms terms;
         ControlState state;
         EndpointState endpoint;
         Look look;
@@ -66,7 +67,8 @@ static void bench_begin(Bench *b) {
                 },
         };
         assert_int_equal(timezone_get("Asia/Singapore", &b->policy.timezone), 0);
-        b->instance = (Instance){ .name = (char *) "audit", .schedule = &b->policy };
+        b->terms = (Terms) { .schedule = &b->policy };
+        b->instance = (Instance) { .name = "audit", .terms = &b->terms };
         b->situation = (Situation){
                 .instance = &b->instance,
                 .state = &b->state,
