@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -96,6 +97,49 @@ def attach_strace(processes, pid, *options):
         processes.stop(p)
         raise Failed("strace cannot attach to holdfastd")
     return p
+
+
+class Counter:
+    """Counts events of perf-list(1) in a process, between begin() and end(). Then read() gives the counts, once."""
+
+    def __init__(self, processes, pid, events):
+        self.processes = processes
+        ours, theirs = socket.socketpair()
+        self.control = ours.makefile("rw", encoding="ascii")
+        ours.close()
+        with theirs:
+            fd = theirs.fileno()
+            self.perf = processes.start(["perf", "stat", "-x", ",", "-e", ",".join(events), "--delay", "-1", "--control", f"fd:{fd},{fd}", "-p", pid],
+                                        processes.cores.own, stderr=subprocess.PIPE, text=True, pass_fds=(fd,))
+
+    def _tell(self, word):
+        """And wait until it is done."""
+        try:
+            self.control.write(word + "\n")
+            self.control.flush()
+            done = self.control.readline()
+        except OSError:
+            done = ""
+        if "ack" not in done:
+            raise Failed(f"perf cannot count: {self.perf.communicate()[1].strip()}")
+
+    def begin(self):
+        self._tell("enable")
+
+    def end(self):
+        self._tell("disable")
+
+    def read(self):
+        self.perf.send_signal(signal.SIGINT)
+        rows = (line.split(",") for line in self.perf.communicate()[1].splitlines())
+        return {row[2]: int(row[0]) for row in rows if len(row) > 2 and row[0].isdigit()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.processes.stop(self.perf)
+        self.control.close()
 
 
 def wait_until(done, seconds, what, every=0.05):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from fleet import CONNECTIONS, urls
 from procs import Failed, wait_until
@@ -35,6 +36,8 @@ http {{
 }}
 """
 
+SYSTEM_STORE = Path("/etc/ssl/certs/ca-certificates.crt")
+
 LUA = """
 local requests, n = {{}}, 0
 init = function() {requests} end
@@ -60,6 +63,9 @@ class Server:
         processes.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem",
                        "-out", self.ca_file], stderr=subprocess.DEVNULL)
+        # Who asks a cloud trusts all the authorities that the system trusts, and reads them.
+        self.store_file = folder / "store.pem"
+        self.store_file.write_bytes(SYSTEM_STORE.read_bytes() + self.ca_file.read_bytes())
         self.ports = free_ports(("status", "h1", "h2", "fresh", "resumed"))
         now = int(time.time())
         pages = PAGES.format(start=now - 10 * 86400, end=now + 20 * 86400,

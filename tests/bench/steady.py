@@ -2,25 +2,27 @@
 """Rounds in which nothing is to be done: what they cost by the size of the fleet, against wrk in turn; and what noise cannot touch."""
 
 import re
-import signal
 import subprocess
 import time
 
 from daemon import Daemon, window
 from fleet import ALWAYS, CALLS, CONTROLS
-from procs import attach_strace, paused, status_of
+from procs import Counter, paused, status_of
 from report import Figure, Section
 
 JUDGED = 10000          # instances
 PROTOCOLS = {"h1": "HTTP/1.1", "h2": "HTTP/2"}
 EXACT = {"calls": JUDGED, "instructions": 1000}          # instances; valgrind is some fifty times slower
 DATABASE_CALLS = ("pwrite64", "pwritev", "fdatasync", "fsync", "ftruncate", "fallocate")
+CALLS_SEEN = ("sendto", "recvfrom", "poll", "epoll_wait", "epoll_ctl", "timerfd_settime", "read", "write", *DATABASE_CALLS)
+TRACEPOINTS = ("raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in CALLS_SEEN))
 
 
-def start(bench, kind, n, **options):
+def start(bench, kind, n, ca_file=None, **options):
     """A daemon over n policies that has looked at all of them once."""
     fleet, server = bench.fleet(n), bench.server
-    daemon = Daemon(bench, fleet.config(f"always-{kind}", server.origin(kind), server.ca_file, ALWAYS), fleet.instances, **options)
+    config = fleet.config(f"always-{kind}", server.origin(kind), ca_file or server.ca_file, ALWAYS)
+    daemon = Daemon(bench, config, fleet.instances, **options)
     daemon.wait_looked(n * CONTROLS)
     time.sleep(0.5)
     return daemon
@@ -103,18 +105,16 @@ def measure(bench):
 
 
 def count_calls(bench, kind):
-    """System calls a request, and how many of them wrote to the database."""
-    with start(bench, kind, EXACT["calls"]) as daemon:
-        table = daemon.folder / "strace"
-        strace = attach_strace(bench.processes, daemon.pid, "-c", "-o", table)
+    """How often each system call was made, all of them as "", and requests. The kernel counts, while the daemon runs at full speed: one that is
+    slowed down finds each answer waiting, and makes other calls."""
+    with start(bench, kind, EXACT["calls"]) as daemon, Counter(bench.processes, daemon.pid, TRACEPOINTS) as counter:
+        counter.begin()
         before = bench.server.requests()
         time.sleep(bench.pace.window)
         requests = bench.server.requests() - before
-        bench.processes.stop(strace, signal.SIGINT)
-        rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(\w+)$", table.read_text(), re.M)
-    calls = {name: int(n) for n, name in rows}
-    calls.pop("total", None)
-    return calls, requests
+        counter.end()
+        counts = counter.read()
+    return {name: counts[event] for name, event in zip(("", *CALLS_SEEN), TRACEPOINTS)}, requests
 
 
 def count_instructions(bench, kind):
@@ -142,15 +142,15 @@ def measure_exact(bench):
         if bench.is_root:
             bench.say(f"system calls, {name}")
             calls, requests = count_calls(bench, kind)
-            section.add(f"exact.{kind}.calls", f"system calls a request, {kind}", "", [sum(calls.values()) / requests], at_most=6)
-            section.add(f"exact.{kind}.database", f"calls that write to the database, {kind}", "", [sum(calls.get(c, 0) for c in DATABASE_CALLS)],
+            section.add(f"exact.{kind}.calls", f"system calls a request, {kind}", "", [calls.pop("") / requests], at_most=6)
+            section.add(f"exact.{kind}.database", f"calls that write to the database, {kind}", "", [sum(calls[c] for c in DATABASE_CALLS)],
                         at_most=0)
-            most = sorted(calls.items(), key=lambda item: -item[1])[:8]
+            most = sorted(calls.items(), key=lambda item: -item[1])[:6]
             section.notes.append(f"{kind}: " + ", ".join(f"{name} {n / requests:.2f}" for name, n in most))
         bench.say(f"instructions, {name}")
         section.add(f"exact.{kind}.instructions", f"instructions a request, {kind}", "", [count_instructions(bench, kind)],
                     at_most=instructions_max[kind])
     section.notes.append(f"System calls with {EXACT['calls']:,} instances, instructions with {EXACT['instructions']:,}; steady rounds.")
     if not bench.is_root:
-        section.notes.append("System calls were not counted: strace may attach to holdfastd only as root.")
+        section.notes.append("System calls were not counted: perf may watch holdfastd only as root.")
     return [section]
