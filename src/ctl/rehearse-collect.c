@@ -219,10 +219,10 @@ static void on_remediated(RehearseCollect *c, size_t member, const Event *e, use
 }
 
 /* Drift that holdfast mends itself is not told: that it mended it is. */
-static bool stays(const RehearseMember *m, const Event *e) {
+static bool stays(const RehearseCollect *c, const RehearseMember *m, const Event *e) {
         const Instance *i = m->policy;
 
-        if (i->terms->mode == MODE_OBSERVE)
+        if (instance_mode(i, c->fleet->config.settings) == MODE_OBSERVE)
                 return true;
         return i->terms->encryption && streq0(e->control, control_to_string(CONTROL_ENCRYPTION)) &&
                 (!i->terms->encryption->kms_key_id || !i->terms->encryption->expect_on);
@@ -266,7 +266,7 @@ static void on_lasting(RehearseCollect *c, size_t member, const Event *e, usec_t
         for (size_t i = 0; i < N_ELEMENTS(lasting); i++) {
                 RehearseKind kind = lasting[i].kind;
 
-                if (lasting[i].id != e->id || (e->id == EVENT_DRIFT && (member == REHEARSE_NOBODY || !stays(&c->fleet->members[member], e))))
+                if (lasting[i].id != e->id || (e->id == EVENT_DRIFT && (member == REHEARSE_NOBODY || !stays(c, &c->fleet->members[member], e))))
                         continue;
                 if (!is_news(c, member, kind, now_usec))
                         continue;

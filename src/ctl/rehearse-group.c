@@ -165,7 +165,7 @@ static void choose_played(RehearseFleet *f, const RehearseOptions *o) {
                         json_object *lock = NULL;
 
                         locks += lock_cost(m->policy->terms->lock, o) + READING__MAX * fault_cost(o, count_controls(m->policy));
-                        n_new += m->policy->terms->mode == MODE_ENFORCE && !json_object_object_get_ex(m->start, "lock", &lock);
+                        n_new += instance_mode(m->policy, f->config.settings) == MODE_ENFORCE && !json_object_object_get_ex(m->start, "lock", &lock);
                 }
         }
 

@@ -233,7 +233,7 @@ static int gather(const RehearseFleet *f, RehearseLapses *l) {
                 const RehearseMember *m = &f->members[f->order[f->groups[g].first]];
                 size_t i = 0;
 
-                if (!m->policy->terms->lock || m->policy->terms->mode == MODE_OBSERVE || f->endpoints[m->endpoint].state.frozen)
+                if (!m->policy->terms->lock || instance_mode(m->policy, f->config.settings) == MODE_OBSERVE || f->endpoints[m->endpoint].state.frozen)
                         continue;
                 while (i < l->n_items && !same_lock(f, m, &f->members[l->items[i].member]))
                         i++;

@@ -82,7 +82,7 @@ static int add_policy(Reader *rd, const Instance *i, Control c) {
                 .instance_id = i->instance_id,
                 .region = i->terms->region,
                 .control = control_to_string(c),
-                .mode = mode_to_string(i->terms->mode),
+                .mode = mode_to_string(instance_mode(i, rd->config->settings)),
                 .file = i->file,
                 .line = i->line,
                 .endpoint = config_endpoint(rd->config->settings, i, c),
@@ -230,7 +230,7 @@ static int on_control(Reader *rd, const StateRecord *record) {
                 DescribeNext d = {
                         .state = state,
                         .verdict = status_verdict(status),
-                        .enforce = slot->instance->terms->mode == MODE_ENFORCE,
+                        .enforce = instance_mode(slot->instance, rd->config->settings) == MODE_ENFORCE,
                         .frozen = status->frozen,
                         .now_usec = rd->fleet->info.now_usec,
                 };

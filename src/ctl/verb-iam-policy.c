@@ -31,8 +31,8 @@ typedef struct Needs {
 
 /* --- What is called ------------------------------------------------------------------------------------------------ */
 
-static void need_of(const Instance *i, Control c, Needs *n) {
-        bool enforce = i->terms->mode == MODE_ENFORCE;
+static void need_of(const Settings *settings, const Instance *i, Control c, Needs *n) {
+        bool enforce = instance_mode(i, settings) == MODE_ENFORCE;
 
         switch (c) {
         case CONTROL_ENCRYPTION:
@@ -58,13 +58,13 @@ static void need_of(const Instance *i, Control c, Needs *n) {
         }
 }
 
-static void find_needs(const PolicySet *set, Needs *ret) {
+static void find_needs(const Settings *settings, const PolicySet *set, Needs *ret) {
         for (size_t k = 0; k < set->n_instances; k++) {
                 const Instance *i = set->instances[k];
 
                 for (Control c = 0; c < CONTROL__MAX; c++)
                         if (instance_has(i, c))
-                                need_of(i, c, ret);
+                                need_of(settings, i, c, ret);
                 /* Who we are is looked up where it is not written. */
                 ret->calls[CALL_PROJECTS] |= !i->terms->project_id || (instance_has(i, CONTROL_SCHEDULE) && !i->terms->domain_id);
         }
@@ -240,7 +240,7 @@ int verb_iam_policy(const CtlOptions *o, int argc, char *argv[]) {
         if (r != 0)
                 return r;
 
-        find_needs(c.policies, &needs);
+        find_needs(c.settings, c.policies, &needs);
         if (part < PART__MAX)
                 return print_part(&needs, part, system);
         return o->json ? print_json(&needs, system) : print_text(&needs, system);

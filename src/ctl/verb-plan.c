@@ -94,7 +94,7 @@ static Step *step_get(Plan *p, const char *name, const char *control) {
         return s;
 }
 
-static int note_policies(Plan *p, const PolicySet *set) {
+static int note_policies(Plan *p, const Settings *settings, const PolicySet *set) {
         p->observe = set->n_instances > 0;
         for (size_t i = 0; i < set->n_instances; i++) {
                 const Instance *n = set->instances[i];
@@ -104,7 +104,7 @@ static int note_policies(Plan *p, const PolicySet *set) {
                         return -ENOMEM;
                 *k = (Known) {
                         .name = fleet_text(p->texts, n->name),
-                        .observe = n->terms->mode == MODE_OBSERVE,
+                        .observe = instance_mode(n, settings) == MODE_OBSERVE,
                         .encryption_reported = n->terms->encryption && (!n->terms->encryption->expect_on || !n->terms->encryption->kms_key_id),
                 };
                 if (k->name)
@@ -374,7 +374,7 @@ int verb_plan(const CtlOptions *o, int argc, char *argv[]) {
 
         r = fleet_new(&plan.texts);
         if (r >= 0)
-                r = note_policies(&plan, c.policies);
+                r = note_policies(&plan, c.settings, c.policies);
         if (r < 0) {
                 ctl_complain("%s", strerror(-r));
                 return EXIT_FAILURE;

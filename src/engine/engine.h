@@ -69,7 +69,7 @@ int engine_restore(Engine *e, const StateRecord *record);
  * @policies:   taken on success
  *
  * At start, and at each reload. Controls whose policy did not change keep their place; new and changed ones are looked at soon; removed ones
- * are dropped (policy-removed is said for each instance). Running looks end under the policy they began with, but change
+ * are dropped (policy-removed is said for each instance, or for the controls that were taken out of its policy). Running looks end under the policy they began with, but change
  * nothing in the cloud any more.
  *
  * Return: 0; -ENOMEM, and all is as it was.

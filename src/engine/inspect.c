@@ -63,7 +63,7 @@ typedef struct Texts {          /* what a status points to while it is handed ov
 } Texts;
 
 static bool enforces(const Engine *e, const Instance *i) {
-        return i->terms->mode == MODE_ENFORCE && !e->options.observe;
+        return instance_mode(i, engine_settings(e)) == MODE_ENFORCE && !e->options.observe;
 }
 
 /* A point of CLOCK_BOOTTIME on the wall clock as it is now. */

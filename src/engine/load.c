@@ -349,11 +349,16 @@ static void place_back(Engine *e, const Place *place) {
         item->shown = VERDICT_UNKNOWN;
 }
 
-static void place_kept(const Place *place) {
+/* @before, @now: in force with the settings of before, and of now. */
+static bool is_changed(const Instance *before, const Instance *now, const Load *load_before, const Load *load_now) {
+        return instance_mode(before, load_before->settings) != instance_mode(now, load_now->settings) ||
+               (before != now && !instance_equal(before, now));
+}
+
+static void place_kept(const Place *place, const Load *before, const Load *now) {
         Item *item = place->item;
 
-        item->moved = place->endpoint_number != item->endpoint_number ||
-                      (item->instance != place->instance && !instance_equal(item->instance, place->instance));
+        item->moved = place->endpoint_number != item->endpoint_number || is_changed(item->instance, place->instance, before, now);
         item->instance = place->instance;
         if (item->moved && !item_run(item)) {
                 item->endpoint_number = place->endpoint_number;
@@ -362,10 +367,10 @@ static void place_kept(const Place *place) {
 }
 
 /* Brings one control of the new set in force. */
-static void place_settle(Engine *e, const Place *place) {
+static void place_settle(Engine *e, const Place *place, const Load *before) {
         switch (place->kind) {
         case PLACE_KEPT:
-                place_kept(place);
+                place_kept(place, before, e->load);
                 return;
         case PLACE_NEW:
                 place_new(e, place);
@@ -379,15 +384,20 @@ static void place_settle(Engine *e, const Place *place) {
         e->n_shown[place->item->shown]++;
 }
 
-static void say_removed(Engine *e, const Instance *i, const char *why) {
+/* @control: CONTROL__MAX: all of them. */
+static void say_removed(Engine *e, const Instance *i, Control control, const char *why) {
         Event event = EVENT(EVENT_POLICY_REMOVED);
 
         event.name = i->name;
         event.instance = i->instance_id;
         event.service = service_to_string(i->service);
         event.region = i->terms->region;
+        event.control = control < CONTROL__MAX ? control_to_string(control) : NULL;
         event.file = i->file;
-        event_set_message(&event, "%s: %s, nothing is enforced for %s any more", i->name, why, i->instance_id);
+        if (event.control)
+                event_set_message(&event, "%s: %s, its %s is not enforced any more", i->name, why, event.control);
+        else
+                event_set_message(&event, "%s: %s, nothing is enforced for %s any more", i->name, why, i->instance_id);
         engine_say(e, &event);
 }
 
@@ -395,20 +405,43 @@ static bool same_instance(const Instance *a, const Instance *b) {
         return a->service == b->service && streq(a->instance_id, b->instance_id);
 }
 
-/* Both are sorted by name. */
-static void say_those_removed(Engine *e, const PolicySet *before, const PolicySet *now) {
-        size_t k = 0;
+static int compare_name(const void *key, const void *item) {
+        return strcmp(key, (*(const Instance *const *) item)->name);
+}
 
-        for (size_t i = 0; i < before->n_instances; i++) {
-                const Instance *old = before->instances[i];
-                int r = -1;
+/* Of one instance's items, all that there were, those that are in no policy of the new set. One that is called otherwise now has lost nothing. */
+static void say_those_lost(Engine *e, Item *const *items, size_t n, const PolicySet *now) {
+        const Instance *i = items[0]->instance, *named = NULL;
+        const Instance **found;
+        size_t n_stays = 0;
 
-                while (k < now->n_instances && now->instances[k] != old && (r = strcmp(now->instances[k]->name, old->name)) < 0)
-                        k++;
-                if (k >= now->n_instances || (now->instances[k] != old && r > 0))
-                        say_removed(e, old, "its policy is gone");
-                else if (!same_instance(now->instances[k], old))
-                        say_removed(e, old, "its policy is for another instance now");
+        for (size_t k = 0; k < n; k++)
+                n_stays += items[k]->stays;
+        if (n_stays == n)
+                return;
+
+        found = now->n_instances > 0 ? bsearch(i->name, now->instances, now->n_instances, sizeof(Instance *), compare_name) : NULL;
+        if (found)
+                named = *found;
+
+        if (n_stays == 0 && (!named || !same_instance(named, i))) {
+                say_removed(e, i, CONTROL__MAX, named ? "its policy is for another instance now" : "its policy is gone");
+                return;
+        }
+        for (size_t k = 0; k < n; k++)
+                if (!items[k]->stays)
+                        say_removed(e, i, items[k]->control, "it was taken out of the policy");
+}
+
+/* While the items are still those of the set before. */
+static void say_those_removed(Engine *e, const PolicySet *now) {
+        const Order *o = &e->order;
+        size_t n;
+
+        for (size_t i = 0; i < o->n; i += n) {
+                for (n = 1; i + n < o->n && o->items[i + n]->instance == o->items[i]->instance; n++)
+                        ;
+                say_those_lost(e, &o->items[i], n, now);
         }
 }
 
@@ -463,20 +496,18 @@ int engine_configure(Engine *e, Settings *settings, PolicySet *policies) {
         }
 
         /* From here on nothing fails: what is in force is the old or the new, and nothing in between. */
+        say_those_removed(e, policies);
         old = e->load;
         e->load = load;
 
         for (size_t i = 0; i < n_controls; i++)
-                place_settle(e, &places[i]);
+                place_settle(e, &places[i], old);
         retire_items(e, old);
         for (size_t i = 0; i < n_controls; i++)
                 order_append(&e->order, places[i].item);
         for (size_t i = 0; i < n_controls; i++)
                 wake_item(e, places[i].item);
-        if (old) {
-                say_those_removed(e, old->policies, policies);
-                load_unref(old);
-        }
+        load_unref(old);
 
         if (e->n_items > 0)
                 identity_reload(e);

@@ -341,7 +341,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
                 .state = &kept_of(r)->state,
                 .look = &r->look,
                 .endpoint = &r->endpoint->state,
-                .enforce = r->instance->terms->mode == MODE_ENFORCE && !e->options.observe,
+                .enforce = instance_mode(r->instance, r->load->settings) == MODE_ENFORCE && !e->options.observe,
                 .first_look = !item->looked,
                 .now_usec = engine_realtime(e),
                 .cloud_now_usec = endpoint_cloud_time(e, r->endpoint),

@@ -65,7 +65,7 @@ int document_decode(Decoder *d, TreeNode *root, const char *name, Document *ret)
 
         *ret = (Document) {
                 .instance = { .terms = &ret->terms, .file = d->problems->file, .line = root->line },
-                .terms = { .mode = d->settings->mode },
+                .terms = { .mode = MODE__MAX },
         };
         r = decode_section(d, root, &keys_instance, "", 0, ret);
         if (r < 0 || root->kind != TREE_MAPPING || root->flaw)

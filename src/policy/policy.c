@@ -65,6 +65,12 @@ usec_t instance_poll_usec(const Instance *i, Control c) {
         return USEC_INFINITY;
 }
 
+Mode instance_mode(const Instance *i, const Settings *settings) {
+        assert(i);
+        assert(settings);
+        return i->terms->mode < MODE__MAX ? i->terms->mode : settings->mode;
+}
+
 bool instance_equal(const Instance *a, const Instance *b) {
         Document x, y;
 

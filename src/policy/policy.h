@@ -81,7 +81,7 @@ typedef struct Terms {
         const SchedulePolicy *schedule;
         const LockPolicy *lock;
         const DownloadPolicy *download;
-        Mode mode;
+        Mode mode;                      /* MODE__MAX: not written; see instance_mode() */
         unsigned unused;                /* where the compiler would leave a gap: equal terms are equal bytes */
 } Terms;
 
@@ -126,6 +126,9 @@ typedef struct Settings {
         } defaults;
         bool assumed;           /* built-in ones in place of a file that cannot be used: nothing is held against them */
 } Settings;
+
+/* As its document says, else as holdfast.yaml says now: that one counts for a document too that could not be read anew. */
+Mode instance_mode(const Instance *i, const Settings *settings);
 
 Settings *settings_free(Settings *s);
 DEFINE_CLEANUP(Settings *, settings_free)

@@ -184,6 +184,50 @@ def test_reload_removed_policy(holdfast, cloud):
     assert len(cloud.requests(path=gone.id)) == n
 
 
+def test_reload_control_taken_out(holdfast, cloud):
+    instance = cloud.add_taurus("orders")
+    both = f"service: taurusdb\ninstance_id: {instance.id}\nencryption: {{expect: on, poll: 1s}}\n"
+    holdfast.policy("orders", both + "lock: {retention_days: 30, renew_before: 7d, poll: 1h}\n")
+    daemon = holdfast.start()
+    daemon.wait_event("lock-enabled", name="orders")
+    holdfast.policy("orders", both)
+    daemon.reload()
+    event = daemon.wait_event("policy-removed", name="orders")
+    assert event["HOLDFAST_CONTROL"] == "lock" and event["HOLDFAST_INSTANCE"] == instance.id
+    daemon.output.one("policy-removed")
+
+
+def test_reload_renamed_policy_has_lost_nothing(holdfast, cloud):
+    instance = holdfast.encryption("orders", poll="1s")
+    daemon = holdfast.start()
+    daemon.wait_event("compliant", name="orders")
+    (holdfast.instances / "orders.yaml").unlink()
+    holdfast.encryption("shop", instance, poll="1s")
+    daemon.reload()
+    with cloud.lock:
+        instance.encryption = "off"
+    daemon.wait_event("remediated", name="shop")
+    daemon.output.none("policy-removed")
+
+
+def test_observe_holds_for_a_policy_that_cannot_be_read_anew(holdfast, cloud):
+    instance = holdfast.encryption("orders", poll="1s")
+    daemon = holdfast.start()
+    daemon.wait_event("compliant", name="orders")
+    holdfast.policy("orders", "service: taurusdb\nencryption: [")
+    holdfast.configure(mode="observe").write()
+    daemon.reload()
+    daemon.wait_event("policy-rejected")
+    with cloud.lock:
+        instance.encryption = "off"
+    daemon.wait_event("drift", name="orders")
+    time.sleep(1.5)
+    assert instance.encryption == "off"
+    holdfast.configure(mode="enforce").write()
+    daemon.reload()
+    daemon.wait_event("remediated", name="orders")
+
+
 def test_policy_for_another_instance(holdfast, cloud):
     """The name stays, what it protected does not: that is said."""
     first = holdfast.encryption("orders", poll="1s")

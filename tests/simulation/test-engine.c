@@ -346,7 +346,7 @@ static void test_engine_reload(void **state) {
         assert_in_range(w->n_requests, 0, 2);                /* polls that were due */
 
         world_reload(w, encryption_only);
-        assert_int_equal(world_said(w, EVENT_POLICY_REMOVED, NULL), 3);
+        assert_int_equal(world_said(w, EVENT_POLICY_REMOVED, NULL), 4);         /* three instances, and the lock of the one that stays */
         assert_int_equal(counts(w).n_controls, 1);
         world_forget(w);
         world_change(w, "instances: {dbss: {" AUDIT ": {schedule: {status: off, cycle: PER_DAY, "

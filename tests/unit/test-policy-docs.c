@@ -317,7 +317,7 @@ static void test_shipped_examples(void **state) {
 
                 assert_int_equal(set->n_instances, 1);
                 assert_int_equal(set->instances[0]->service, cases[i].service);
-                assert_int_equal(set->instances[0]->terms->mode, MODE_OBSERVE); /* copied as it is, it changes nothing */
+                assert_int_equal(instance_mode(set->instances[0], settings), MODE_OBSERVE); /* copied as it is, it changes nothing */
         }
 }
 

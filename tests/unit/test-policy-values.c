@@ -47,7 +47,7 @@ static void test_instance_contract(void **state) {
         assert_string_equal(orders->terms->region, "ap-southeast-1");
         assert_null(orders->terms->project_id);
         assert_string_equal(orders->terms->domain_id, "top");
-        assert_int_equal(orders->terms->mode, MODE_ENFORCE);
+        assert_int_equal(orders->terms->mode, MODE__MAX);        /* not written */
         assert_string_equal(orders->file, "contract.yaml");
         assert_int_equal(orders->line, 1);
         assert_true(orders->terms->encryption->expect_on);
@@ -96,13 +96,16 @@ static void test_instance_contract(void **state) {
 
 static void test_instance_defaults(void **state) {
         _cleanup_(policy_set_freep) PolicySet *set = good_set("shortest.yaml", "region: r\nmode: observe\n");
+        _cleanup_(settings_freep) Settings *settings = settings_of("region: r\nmode: observe\n");
         const Instance *again = set->instances[0], *shortest = set->instances[1];
 
         assert_int_equal(set->n_instances, 2);
         assert_string_equal(again->name, "again");
         assert_false(again->terms->encryption->expect_on);
         assert_string_equal(shortest->name, "shortest");
-        assert_int_equal(shortest->terms->mode, MODE_OBSERVE);
+        assert_int_equal(instance_mode(shortest, settings), MODE_OBSERVE);
+        settings->mode = MODE_ENFORCE;          /* of a later holdfast.yaml, under which the document could not be read */
+        assert_int_equal(instance_mode(shortest, settings), MODE_ENFORCE);
         assert_true(shortest->terms->encryption->expect_on);
         assert_null(shortest->terms->encryption->kms_key_id);
         assert_int_equal(shortest->terms->encryption->poll_usec, 5 * USEC_PER_MINUTE);
