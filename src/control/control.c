@@ -139,7 +139,7 @@ void decision_write_failed(Decision *d, const Failure *f, usec_t poll_usec, cons
         }
 
         decision_done(d, VERDICT_VIOLATED, poll_usec, "%s: %s", what, f->message);
-        d->waiting = failure_passes(f->class);
+        d->waiting = d->hampered = failure_passes(f->class);
 }
 
 void decision_not_shown(Decision *d, const Look *look, usec_t poll_usec, const char *what, const char *shown) {

@@ -76,6 +76,8 @@ typedef struct Saying {
         char error_code[64];
 } Saying;
 
+#define HAMPERED_POLLS 3        /* for so long a change may fail for a reason that may pass; then it is said, as with what is unknown; picked */
+
 #define SAYINGS_MAX 5
 
 typedef struct Freeze {
@@ -94,6 +96,7 @@ typedef struct Decision {
         Verdict verdict;        /* DONE */
         usec_t wait_usec;       /* DONE: look again after this at the latest (the poll is the cap); ASK_LATER: wait */
         bool waiting;           /* DONE: a write has not shown its effect yet, or may not be made yet: --once ends here */
+        bool hampered;          /* DONE, violated: a change was not made, for a reason that may pass: said when it lasts */
         bool retry;             /* DONE: worth another look soon, with the engine's back-off */
         bool state_changed;     /* memory must be stored */
         unsigned learned_readings;      /* lock: set of readings that the endpoint has now shown; 0: nothing new */

@@ -251,7 +251,7 @@ static bool on_refused(const Situation *s, Decision *d) {
                 say_refused(s, d);
                 decision_done(d, VERDICT_VIOLATED, policy(s)->poll_usec,
                               "backup %s could not be authorized for download: %s", look->backup_id, f->message);
-                d->waiting = true;
+                d->waiting = d->hampered = true;
                 return false;
         }
 

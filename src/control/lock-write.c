@@ -166,9 +166,9 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, usec_t use
                 .possible = candidates | (is_one(learned) ? learned : learned & ~s->state->lock.struck),
                 .retention_days = p->retention_days,
                 .max_retention_days = MIN(p->max_retention_days, s->limit_retention_days),
-                /* Counted from the start, the days of an old lock grow past any limit, though little of it remains: that is fine where the
-                 * reading is certain, and only there. The end is limited in any case. */
-                .limit_days = lock_stated_reading(p->extension) || lock_certain_reading(s) ? LOCK_DAYS_MAX : s->limit_retention_days,
+                /* Counted from the start, the days of an old lock grow past any limit, though little of it remains: that is fine where an
+                 * effect has shown it, and only there. What a policy states is what limits stand above. The end is limited in any case. */
+                .limit_days = lock_certain_reading(s) ? LOCK_DAYS_MAX : s->limit_retention_days,
                 .useful_usec = useful_usec,
         };
         LockPlan plan;
@@ -204,7 +204,9 @@ static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
                                 (long long) MIN(v->policy->max_retention_days, s->limit_retention_days));
                 break;
         case LOCK_PLAN_LIMIT:
-                (void) snprintf(why, sizeof(why), "the period that would be needed is over the limit of %lld days",
+                (void) snprintf(why, sizeof(why),
+                                "the period that would be needed is over the limit of %lld days, and no extension has shown yet that it counts "
+                                "from the lock's start",
                                 (long long) MIN(s->limit_retention_days, (int64_t) LOCK_DAYS_MAX));
                 break;
         case LOCK_PLAN_BLIND:
@@ -236,12 +238,13 @@ void lock_plan_write(const Situation *s, const LockView *v, Decision *d) {
         if (!v->clock_agreed) {
                 lock_done_waiting(v, d, v->policy->poll_usec,
                                   "this host's clock and the cloud's differ by more than 15 minutes, or the cloud names no time");
+                d->hampered = true;
                 return;
         }
 
         if (s->look->lost) {
                 lock_done_waiting(v, d, v->policy->poll_usec, "the last request had no answer and no effect");
-                d->retry = true;
+                d->hampered = d->retry = true;
                 return;
         }
 
@@ -312,6 +315,7 @@ static void on_write_failed(const Situation *s, LockIntent *intent, Decision *d)
                 lock_done_waiting(&v, d, v.policy->poll_usec, f->message);
         else
                 lock_done_violated(&v, d, v.policy->poll_usec, f->message);
+        d->hampered = transient;
 }
 
 void lock_on_written(const Situation *s, Decision *d) {

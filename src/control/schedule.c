@@ -474,9 +474,10 @@ static void on_write_failed(const Situation *s, const Failure *f, Decision *d) {
                 return;
         }
 
-        /* What was read still holds, and what passes may pass before the next poll. But a schedule that cannot be applied
+        /* What was read still holds, and what passes may pass before one of the next polls. But a schedule that cannot be applied
          * again is not kept as promised, however it reads. */
-        if (failure_passes(f->class)) {
+        if (failure_passes(f->class) &&
+            age_usec(step_now(s), s->state->schedule.applied_at_usec) < usec_add(p->reapply_usec, HAMPERED_POLLS * p->poll_usec)) {
                 done_as_written(s, d, p->poll_usec, ", but could not be applied again");
                 d->waiting = true;
                 return;

@@ -160,6 +160,7 @@ struct Run {
         bool state_changed;     /* what the store has is out of date */
         unsigned said;          /* set of SaidId that this look has passed, said or not */
         bool said_drift;        /* this look has said it */
+        bool hampered;          /* the last decision was */
 };
 
 /* A Date that was seen, and when. */

@@ -130,6 +130,26 @@ static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
         look_say(r->engine, item, &event);
 }
 
+/* A change was not made, for a reason that may pass, and did not. */
+static void say_hampered(Run *r, const char *why) {
+        const Failure *f = &r->look.write_failure;
+        Saying s = { .id = EVENT_REMEDIATION_FAILED, .said = SAID_REMEDIATION_FAILED, .digest = (uint32_t) f->class, .priority = -1 };
+        char since[TIME_TEXT_MAX];
+
+        (void) snprintf(s.message, sizeof(s.message), "%s could not be put back since %s: %s", control_to_string(r->item->control),
+                        rfc3339_format(kept_of(r)->state.since_usec, since), why);
+        saying_set_failure(&s, f);
+        say(r, &s);
+}
+
+/* The control was not as written for so long. */
+static bool is_hampered_for_long(Run *r) {
+        const ControlState *state = &kept_of(r)->state;
+
+        return state->verdict == VERDICT_VIOLATED &&
+                usec_sub(engine_realtime(r->engine), state->since_usec) >= HAMPERED_POLLS * instance_poll_usec(r->instance, r->item->control);
+}
+
 /* --- The end of a look -------------------------------------------------------------------------------------------- */
 
 static bool class_is_transient(FailureClass c) {
@@ -160,6 +180,8 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
         if (e->options.once && !item->gone && !(retry && item->n_retries <= ONCE_RETRIES && wait <= ONCE_WAIT_MAX_USEC)) {
                 if (kept_of(r)->state.unknown_since_usec > 0)
                         say_unknown(r, -1, SAID_UNKNOWN, why);
+                else if (r->hampered)
+                        say_hampered(r, why);
                 item->finished = true;
                 e->n_finished++;
                 at_usec = USEC_INFINITY;
@@ -376,6 +398,9 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
                 heap_put(&e->later, &r->later, usec_add(engine_boottime(e), d.wait_usec));
                 break;
         case NEXT_DONE:
+                r->hampered = d.hampered && d.verdict == VERDICT_VIOLATED;
+                if (r->hampered && is_hampered_for_long(r))
+                        say_hampered(r, d.why);
                 end_verdict(r, &d);
                 break;
         case NEXT_UNKNOWN:

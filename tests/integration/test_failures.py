@@ -386,6 +386,51 @@ def test_unknown_after_three_polls(holdfast, cloud):
     daemon.wait_event("compliant")
 
 
+BROKEN_WRITES = (("taurusdb", "POST", "encryption"), ("taurusdb", "PUT", "vault"), ("dbss", "POST", "switch"),
+                 ("gaussdb", "POST", "authorization"))
+
+
+def break_writes(holdfast, cloud):
+    """Four controls that are to be put right, by a cloud that reads well and changes nothing."""
+    gauss = identifier("gauss", "in14")
+    cloud.gauss.add_backup("b", gauss, age=DAY)
+    holdfast.encryption("enc", cloud.add_taurus("enc", encryption="off"), poll="1s")
+    holdfast.lock("vault", poll="1s")
+    holdfast.schedule("audit", poll="1s")
+    holdfast.download("ledger", gauss, poll="1s")
+    for service, method, path in BROKEN_WRITES:
+        cloud.fault(service=service, method=method, path=path, status=500, body={"error_code": "DBS.200000", "error_msg": "boom"})
+
+
+def test_changes_that_fail_for_ever_are_said(holdfast, cloud):
+    """A server's error may pass by the next poll, and is no news then; one that stays is a person's business."""
+    break_writes(holdfast, cloud)
+    daemon = holdfast.start()
+    for name in ("enc", "vault", "audit", "ledger"):
+        event = daemon.wait_event("remediation-failed", timeout=30, name=name)
+        assert int(event["PRIORITY"]) == 3 and "could not be" in event["MESSAGE"]
+        assert len(cloud.writes) > 1
+    time.sleep(3)
+    for name in ("enc", "vault", "audit", "ledger"):
+        daemon.output.one("remediation-failed", name=name)
+
+
+def test_changes_that_fail_are_said_by_once(holdfast, cloud):
+    break_writes(holdfast, cloud)
+    result = holdfast.once(timeout=60)
+    result.exits(3)
+    for name in ("enc", "vault", "audit", "ledger"):
+        result.one("remediation-failed", name=name)
+
+
+def test_change_that_fails_twice_is_no_news(holdfast, cloud):
+    holdfast.encryption("orders", cloud.add_taurus("orders", encryption="off"), poll="5s")
+    cloud.fault(method="POST", status=500, times=2)
+    daemon = holdfast.start()
+    daemon.wait_event("remediated")
+    daemon.output.none("remediation-failed")
+
+
 def test_a_bad_instance_does_not_delay_others(holdfast, cloud):
     bad = holdfast.encryption("bad", poll="1s")
     good = [holdfast.encryption(f"good{i}", poll="1s") for i in range(5)]

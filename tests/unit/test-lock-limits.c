@@ -195,7 +195,8 @@ static void test_lock_step_long_period_needs_certainty(void **state) {
                 bool sent;
         } cases[] = {
                 { "shown by an effect",    1u << READING_FROM_START, 0, EXTENSION_AUTO, true },
-                { "stated by the owner",   0, 0, EXTENSION_FROM_START, true },
+                { "shown and stated",      1u << READING_FROM_START, 0, EXTENSION_FROM_START, true },
+                { "only stated",           0, 0, EXTENSION_FROM_START, false },
                 { "all others seem void",  0, (1u << READING_FROM_NOW) | (1u << READING_ADDED), EXTENSION_AUTO, false },
         };
 
