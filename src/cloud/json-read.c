@@ -22,6 +22,30 @@ static json_tokener *tokener_new(void) {
         return t;
 }
 
+/* json-c reads what JSON does not have, also when it is told to be strict. The depth is limited by the tokener. */
+static bool has_no_number(json_object *o) {
+        if (json_object_is_type(o, json_type_double))
+                return !isfinite(json_object_get_double(o));
+
+        if (json_object_is_type(o, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(o); i++)
+                        if (has_no_number(json_object_array_get_idx(o, i)))
+                                return true;
+        } else if (json_object_is_type(o, json_type_object)) {
+                struct json_object_iterator i = json_object_iter_begin(o), end = json_object_iter_end(o);
+
+                for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+                        if (has_no_number(json_object_iter_peek_value(&i)))
+                                return true;
+        }
+
+        return false;
+}
+
+static bool may_have_no_number(const char *s, size_t n) {
+        return memmem(s, n, "NaN", strlen("NaN")) || memmem(s, n, "Infinity", strlen("Infinity"));
+}
+
 static int tokener_parse(json_tokener *t, const char *s, size_t n, json_object **ret, const char **ret_error) {
         json_object *o = NULL;
         enum json_tokener_error error;
@@ -45,6 +69,11 @@ static int tokener_parse(json_tokener *t, const char *s, size_t n, json_object *
         if (!json_object_is_type(o, json_type_object)) {
                 json_put_wiped(o);
                 *ret_error = "not an object";
+                return -EBADMSG;
+        }
+        if (may_have_no_number(s, n) && has_no_number(o)) {
+                json_put_wiped(o);
+                *ret_error = "NaN or Infinity in it";
                 return -EBADMSG;
         }
 

@@ -126,18 +126,24 @@ bool failure_passes(FailureClass c) {
         return false;
 }
 
+uint32_t digest_failure(const Failure *f) {
+        assert(f);
+        return digest_text(f->code) + (uint32_t) f->class;
+}
+
+void decision_say_failed(Decision *d, const Failure *f, const char *what) {
+        Saying *say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED, digest_failure(f), "%s: %s", what, f->message);
+
+        saying_set_failure(say, f);
+}
+
 void decision_write_failed(Decision *d, const Failure *f, usec_t poll_usec, const char *what) {
         assert(d);
         assert(f);
         assert(what);
 
-        if (!failure_passes(f->class)) {
-                Saying *say = decision_say(d, EVENT_REMEDIATION_FAILED, SAID_REMEDIATION_FAILED,
-                                           digest_text(f->code) + (uint32_t) f->class, "%s: %s", what, f->message);
-
-                saying_set_failure(say, f);
-        }
-
+        if (!failure_passes(f->class))
+                decision_say_failed(d, f, what);
         decision_done(d, VERDICT_VIOLATED, poll_usec, "%s: %s", what, f->message);
         d->waiting = d->hampered = failure_passes(f->class);
 }

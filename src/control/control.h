@@ -49,6 +49,7 @@ typedef struct Situation {
         usec_t now_usec;        /* wall clock of this host */
         usec_t cloud_now_usec;  /* the cloud's: its last Date, and the time since; that of this host where it has shown none */
         int64_t limit_retention_days;   /* limits.max_retention_days */
+        bool reading_on_trial;  /* lock: an extension of another at this endpoint is under way, by a reading that is only stated */
         unsigned new_locks_left;        /* of limits.new_locks_per_day */
         unsigned new_locks_per_day;
         const Answer *answer;   /* NULL at the beginning and after a failure */
@@ -99,6 +100,7 @@ typedef struct Decision {
         bool hampered;          /* DONE, violated: a change was not made, for a reason that may pass: said when it lasts */
         bool retry;             /* DONE: worth another look soon, with the engine's back-off */
         bool state_changed;     /* memory must be stored */
+        bool reading_on_trial;  /* ASK_STORED: of an extension by a reading that is only stated */
         unsigned learned_readings;      /* lock: set of readings that the endpoint has now shown; 0: nothing new */
         Freeze freeze;
         GrantRecord grant;      /* together with the answer that is being handled */
@@ -131,6 +133,8 @@ void decision_unknown(Decision *d, const char *format, ...) _printf_(2, 3);
 void decision_quiet(Decision *d, const Situation *s, usec_t quiet_usec);
 void saying_set_failure(Saying *s, const Failure *f);   /* status, code, request id */
 uint32_t digest_text(const char *s);    /* FNV-1a, for news only, never for identity */
+uint32_t digest_failure(const Failure *f);      /* likewise, of a change that failed: which class, which code */
+void decision_say_failed(Decision *d, const Failure *f, const char *what);      /* remediation-failed: "<what>: <cloud's words>" */
 
 /* How long a change may take to show in a read: reads back after 0, 1 and 5 seconds; picked, not measured. */
 #define READ_BACK_MAX 3

@@ -128,7 +128,7 @@ static bool say_missing(const Situation *s, Decision *d) {
 
 /* As many paths as the message takes; the record has them all. */
 static void append_paths(char *message, size_t size, const GrantFacts *g) {
-        size_t n = strlen(message), room = size - sizeof(" and 1000 more"), i;
+        size_t n = strlen(message), room = size - sizeof(" and 1000000 more"), i;
         char quoted[QUOTED_MAX];
 
         for (i = 0; i < g->n_file_paths; i++) {

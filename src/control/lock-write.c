@@ -174,15 +174,30 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, usec_t use
         LockPlan plan;
 
         lock_plan_extension(&in, &plan);
-        if (plan.result == LOCK_PLAN_SEND)
-                ask_write(s, v, LOCK_EXTEND, plan.days, plan.expected_end_usec, in.possible, d);
+        if (plan.result != LOCK_PLAN_SEND)
+                return plan.result;
 
-        return plan.result;
+        ask_write(s, v, LOCK_EXTEND, plan.days, plan.expected_end_usec, in.possible, d);
+        d->reading_on_trial = lock_stated_reading(p->extension) && !lock_certain_reading(s);
+        return LOCK_PLAN_SEND;
+}
+
+/* A stated reading that is wrong is wrong for every lock: one goes first, while the others have time. */
+static bool waits_for_another(const Situation *s, const LockView *v) {
+        return s->reading_on_trial && lock_stated_reading(v->policy->extension) && !lock_certain_reading(s) &&
+                v->remaining_usec >= v->policy->renew_before_usec / 2;
 }
 
 static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
         unsigned stated = lock_stated_reading(v->policy->extension), learned = learned_readings(s, d);
         char why[320], as[READINGS_TEXT_MAX];
+
+        if (waits_for_another(s, v)) {
+                lock_done_waiting(v, d, v->policy->poll_usec,
+                                  "an extension of another lock is to show first that the cloud counts as lock.extension states");
+                d->retry = true;
+                return;
+        }
 
         if (climb_is_over(s, v, LOCK_EXTEND, d)) {
                 lock_done_exhausted(s, v, d);
@@ -204,10 +219,9 @@ static void plan_extend(const Situation *s, const LockView *v, Decision *d) {
                                 (long long) MIN(v->policy->max_retention_days, s->limit_retention_days));
                 break;
         case LOCK_PLAN_LIMIT:
-                (void) snprintf(why, sizeof(why),
-                                "the period that would be needed is over the limit of %lld days, and no extension has shown yet that it counts "
-                                "from the lock's start",
-                                (long long) MIN(s->limit_retention_days, (int64_t) LOCK_DAYS_MAX));
+                (void) snprintf(why, sizeof(why), "the period that would be needed is over the limit of %lld days%s",
+                                (long long) MIN(s->limit_retention_days, (int64_t) LOCK_DAYS_MAX),
+                                lock_certain_reading(s) ? "" : ", and no extension has shown yet that it counts from the lock's start");
                 break;
         case LOCK_PLAN_BLIND:
                 (void) snprintf(why, sizeof(why), "the cloud does not say what the %s reading has to be reckoned from",

@@ -466,6 +466,7 @@ static void on_read(const Situation *s, Decision *d) {
 }
 
 static void on_write_failed(const Situation *s, const Failure *f, Decision *d) {
+        static const char not_applied[] = "the backup schedule is as written, but could not be applied again";
         const SchedulePolicy *p = s->instance->terms->schedule;
 
         if (!s->look->routine) {
@@ -476,15 +477,16 @@ static void on_write_failed(const Situation *s, const Failure *f, Decision *d) {
 
         /* What was read still holds, and what passes may pass before one of the next polls. But a schedule that cannot be applied
          * again is not kept as promised, however it reads. */
-        if (failure_passes(f->class) &&
-            age_usec(step_now(s), s->state->schedule.applied_at_usec) < usec_add(p->reapply_usec, HAMPERED_POLLS * p->poll_usec)) {
-                done_as_written(s, d, p->poll_usec, ", but could not be applied again");
-                d->waiting = true;
-                return;
+        if (failure_passes(f->class)) {
+                if (age_usec(step_now(s), s->state->schedule.applied_at_usec) < usec_add(p->reapply_usec, HAMPERED_POLLS * p->poll_usec)) {
+                        done_as_written(s, d, p->poll_usec, ", but could not be applied again");
+                        d->waiting = true;
+                        return;
+                }
+                decision_say_failed(d, f, not_applied);
         }
 
-        decision_write_failed(d, f, p->poll_usec,
-                              "the backup schedule is as written, but could not be applied again");
+        decision_write_failed(d, f, p->poll_usec, not_applied);
         (void) say_stale(s, d);
 }
 

@@ -183,6 +183,8 @@ struct Endpoint {
         unsigned n_running;     /* exchanges, and what is being stored to go out at once */
         double tokens;
         usec_t tokens_at_usec, started_at_usec, paused_until_usec;      /* CLOCK_BOOTTIME */
+        const Item *trial_item; /* the last lock to be extended by a reading that is only stated; to be compared only, it may be gone */
+        usec_t trial_until_usec;                /* CLOCK_BOOTTIME: its effect may be awaited for so long */
         unsigned gaussdb_version;
         bool pumped;            /* in this turn */
         bool dirty, missing;    /* state differs from what is stored; and could not be put */

@@ -14,6 +14,7 @@
 #define RETRY_MAX_USEC (5 * USEC_PER_MINUTE)
 #define ONCE_RETRIES 3                                  /* --once: more would be waiting */
 #define ONCE_WAIT_MAX_USEC (30 * USEC_PER_SEC)
+#define TRIAL_USEC USEC_PER_MINUTE                      /* beyond settle: for the exchanges themselves; picked */
 #define UNKNOWN_POLLS 3                                 /* holdfastd(8): unknown */
 #define UNKNOWN_LONG_USEC (24 * USEC_PER_HOUR)
 #define LOCK_DECISION_MAX_USEC USEC_PER_MINUTE          /* an older decision on a lock is not sent: the read under it is stale; picked */
@@ -25,9 +26,31 @@ static void (*const steps[CONTROL__MAX])(const Situation *s, Decision *ret) = {
         [CONTROL_DOWNLOAD] = download_step,
 };
 
+/* --- A reading that is only stated ---------------------------------------------------------------------------------- */
+
+static bool trial_of_another(const Run *r) {
+        const Endpoint *n = r->endpoint;
+
+        return n->trial_item && n->trial_item != r->item && engine_boottime(r->engine) < n->trial_until_usec;
+}
+
+static void trial_begin(const Run *r) {
+        Endpoint *n = r->endpoint;
+
+        n->trial_item = r->item;
+        n->trial_until_usec = usec_add(engine_boottime(r->engine), usec_add(r->instance->terms->lock->settle_usec, TRIAL_USEC));
+}
+
+/* The look has ended: there is nothing to be awaited where nothing may have been changed. */
+static void trial_end(const Run *r) {
+        if (r->endpoint->trial_item == r->item && !r->look.wrote && !r->look.lost)
+                r->endpoint->trial_item = NULL;
+}
+
 void run_free(Run *r) {
         Engine *e = r->engine;
 
+        trial_end(r);
         heap_remove(&e->later, &r->later);
         load_unref(r->load);
         r->item->open->run = NULL;
@@ -130,12 +153,14 @@ static void say_unknown(Run *r, int priority, SaidId said, const char *why) {
         look_say(r->engine, item, &event);
 }
 
-/* A change was not made, for a reason that may pass, and did not. */
+/* A change was not made, for a reason that may pass, and did not. That it is this reason and not another is no news. */
 static void say_hampered(Run *r, const char *why) {
-        const Failure *f = &r->look.write_failure;
-        Saying s = { .id = EVENT_REMEDIATION_FAILED, .said = SAID_REMEDIATION_FAILED, .digest = (uint32_t) f->class, .priority = -1 };
+        const Failure *f = r->failed ? &r->failure : &r->look.write_failure;
+        const Said *before = &kept_of(r)->state.said[SAID_REMEDIATION_FAILED];
+        Saying s = { .id = EVENT_REMEDIATION_FAILED, .said = SAID_REMEDIATION_FAILED, .priority = -1 };
         char since[TIME_TEXT_MAX];
 
+        s.digest = before->at_usec > 0 ? before->digest : digest_failure(f);
         (void) snprintf(s.message, sizeof(s.message), "%s could not be put back since %s: %s", control_to_string(r->item->control),
                         rfc3339_format(kept_of(r)->state.since_usec, since), why);
         saying_set_failure(&s, f);
@@ -368,6 +393,7 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
                 .now_usec = engine_realtime(e),
                 .cloud_now_usec = endpoint_cloud_time(e, r->endpoint),
                 .limit_retention_days = r->load->settings->limits.max_retention_days,
+                .reading_on_trial = trial_of_another(r),
                 .new_locks_left = item->control == CONTROL_LOCK ? engine_new_locks_left(e, item) : 0,
                 .new_locks_per_day = r->load->settings->limits.new_locks_per_day,
                 .answer = answer,
@@ -382,6 +408,8 @@ static void step(Run *r, const Answer *answer, const Failure *failure) {
         steps[item->control](&s, &d);
         scrub_decision(e, &d);
         apply(r, &d, answer);
+        if (d.reading_on_trial)
+                trial_begin(r);
         r->ask = d.ask;
         r->n_auth_tries = 0;
         r->store = r->paid = false;

@@ -191,10 +191,8 @@ typedef struct BackupPage {
 typedef struct GrantFacts {
         char *bucket;
         char **file_paths;
-        size_t n_file_paths;    /* at most GRANT_PATHS_MAX */
+        size_t n_file_paths;    /* as many as a reply holds: a grant that was made is not to be refused for what it opened */
 } GrantFacts;
-
-#define GRANT_PATHS_MAX 1000
 
 #define REQUEST_ID_MAX 128      /* bytes with the NUL; longer ones are cut */
 

@@ -3,6 +3,7 @@
 
 import datetime
 import itertools
+import time
 
 import pytest
 
@@ -262,6 +263,40 @@ def test_stated_wrongly(holdfast, cloud, stated, real):
     if lock.went_past(31):
         assert result.rc == 3 and result.named("lock-frozen")
         assert len(lock.puts) == 1
+
+
+def fleet_of_old_locks(holdfast, cloud, n=8):
+    """All counted from now, and all said to count from a start that lies 400 days back."""
+    holdfast.configure(defaults={"lock": {"extension": "from-start"}})
+    return [holdfast.lock(f"db{i}", cloud.add_taurus(f"db{i}", lock=held(cloud, 400, 3.9), reading="from-now"), settle="1h", poll="2s").lock
+            for i in range(n)]
+
+
+def test_stated_wrongly_binds_no_fleet(holdfast, cloud):
+    """One lock shows that the word was wrong; the others wait for it."""
+    locks = fleet_of_old_locks(holdfast, cloud)
+    daemon = holdfast.start()
+    daemon.wait_event("lock-frozen")
+    time.sleep(3)
+    daemon.stop()
+    assert sum(len(lock.puts) for lock in locks) == 1
+
+
+def test_stated_rightly_extends_a_fleet(holdfast, cloud):
+    locks = fleet_of_old_locks(holdfast, cloud)
+    for lock in locks:
+        lock.reading = "from-start"
+    holdfast.once().exits(0)
+    for lock in locks:
+        assert len(lock.puts) == 1 and lock.remaining_days() > 29.9
+
+
+def test_stated_wrongly_stays_within_limits(holdfast, cloud):
+    holdfast.configure(limits={"max_retention_days": 45})
+    locks = fleet_of_old_locks(holdfast, cloud)
+    result = holdfast.once().exits(3)
+    assert len(result.named("lock-refused")) == len(locks)
+    assert not any(lock.puts for lock in locks)
 
 
 @pytest.mark.parametrize("reading", READINGS)

@@ -100,9 +100,10 @@ static void check_budget(Oracle *o, int subject) {
                           o->life->scenario.new_locks_per_day);
 }
 
-/* Is the last effect not to be seen yet, and can it not be waited for, because what is seen of the lock is about to end? */
+/* Was the last effect not to be seen yet by the read that the request rests on, and could it not be waited for, because what is seen of the
+ * lock is about to end? */
 static bool is_too_late(const Oracle *o, const LockWatch *w) {
-        return w->effect_usec + o->read_delay_usec > life_cloud_now(o->life) &&
+        return w->effect_usec + o->read_delay_usec > w->read_usec &&
                w->before_usec < w->effect_usec + 4 * o->read_delay_usec;
 }
 
@@ -118,7 +119,7 @@ void oracle_lock_effect(Oracle *o, int subject) {
         life_trace(l, subject, TRACE_TRUTH, ran ? "lock extended" : "lock enabled", (int64_t) truth.lock_end_usec, 0);
         if (truth.lock_end_usec < w->end_usec && ran)
                 life_fail(l, subject, "a", "the lock was shortened");
-        if (w->effect_usec + o->read_delay_usec <= life_cloud_now(l))
+        if (w->effect_usec + o->read_delay_usec <= w->read_usec)
                 w->before_usec = w->end_usec;
         w->end_usec = truth.lock_end_usec;
         w->running = w->end_usec > life_cloud_now(l);
@@ -175,7 +176,8 @@ void oracle_lock_reckon(Oracle *o, bool by_hand) {
 void oracle_lock_read(Oracle *o, int subject) {
         LockWatch *w = &o->locks[subject];
 
-        if (w->hand_usec + o->read_delay_usec <= life_cloud_now(o->life))
+        w->read_usec = life_cloud_now(o->life);
+        if (w->hand_usec + o->read_delay_usec <= w->read_usec)
                 w->unseen = false;
 }
 

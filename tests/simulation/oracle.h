@@ -47,6 +47,7 @@ typedef struct LockWatch {
         bool running;
         bool unseen;            /* somebody moved its end by hand, and no read that could show it has gone out since */
         usec_t hand_usec;       /* cloud's clock, of that */
+        usec_t read_usec;       /* cloud's clock: a read of it went out last */
         bool deceived;          /* a request of the climb that goes on was answered with a success that was none */
         LockIntent intent;      /* of the last request */
         unsigned n_effects;

@@ -28,6 +28,7 @@ typedef struct Case {
         ControlState state;
         EndpointState endpoint;
         int64_t limit_retention_days;
+        bool reading_on_trial;
 } Case;
 
 static void case_init(Case *c) {
@@ -58,6 +59,7 @@ static void read_lock(Case *c, usec_t start_usec, usec_t end_usec, Decision *ret
                 .enforce = true,
                 .now_usec = T0,
                 .limit_retention_days = c->limit_retention_days,
+                .reading_on_trial = c->reading_on_trial,
                 .new_locks_left = 1,
                 .new_locks_per_day = 1,
         };
@@ -218,6 +220,40 @@ static void test_lock_step_long_period_needs_certainty(void **state) {
         }
 }
 
+/* A word that is wrong is wrong for every lock: one goes first. */
+static void test_lock_step_waits_for_a_trial(void **state) {
+        static const struct {
+                const char *what;
+                bool on_trial;
+                unsigned readings;
+                Extension stated;
+                usec_t left_usec;
+                bool sent;
+        } cases[] = {
+                { "nobody tries it",            false, 0, EXTENSION_FROM_NOW, 5 * DAY, true },
+                { "another one tries it",       true, 0, EXTENSION_FROM_NOW, 5 * DAY, false },
+                { "half of renew_before",       true, 0, EXTENSION_FROM_NOW, 3 * DAY + HALF_A_DAY, false },
+                { "less than that",             true, 0, EXTENSION_FROM_NOW, 3 * DAY + HALF_A_DAY - 1, true },
+                { "it is shown already",        true, 1u << READING_FROM_NOW, EXTENSION_FROM_NOW, 5 * DAY, true },
+                { "nothing is stated",          true, 0, EXTENSION_AUTO, 5 * DAY, true },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                Decision d = {};
+                Case c;
+
+                print_message("%s\n", cases[i].what);
+                case_init(&c);
+                c.reading_on_trial = cases[i].on_trial;
+                c.endpoint.readings = cases[i].readings;
+                c.policy.extension = cases[i].stated;
+                read_lock(&c, T0 - DAY, T0 + cases[i].left_usec, &d);
+                assert_int_equal(d.next, cases[i].sent ? NEXT_ASK_STORED : NEXT_DONE);
+                assert_int_equal(d.reading_on_trial, cases[i].sent && cases[i].stated != EXTENSION_AUTO && cases[i].readings == 0);
+                assert_int_equal(d.waiting && d.retry, !cases[i].sent);
+        }
+}
+
 /* --- When, and when not --------------------------------------------------------------------------------------------- */
 
 static void test_lock_step_at_renew_before(void **state) {
@@ -268,6 +304,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_plan_extension_at_the_cap),
                 cmocka_unit_test(test_lock_judge_at_the_cap),
                 cmocka_unit_test(test_lock_step_at_the_limit_of_the_host),
+                cmocka_unit_test(test_lock_step_waits_for_a_trial),
                 cmocka_unit_test(test_lock_step_long_period_needs_certainty),
                 cmocka_unit_test(test_lock_step_at_renew_before),
                 cmocka_unit_test(test_lock_step_frozen),
