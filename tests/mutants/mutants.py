@@ -296,7 +296,7 @@ MUTANTS = (
     Mutant("observe-ignored-by-the-engine", "--observe and mode: observe reach no control", LOOK,
            ".enforce = instance_mode(r->instance, r->load->settings) == MODE_ENFORCE && !e->options.observe,", ".enforce = true,",
            ("test-engine", "simulate 1..12")),
-    Mutant("stated-reading-lifts-limits", "lock.extension lets a period pass limits.max_retention_days", LOCK_WRITE,
+    Mutant("stated-reading-lifts-limits", "lock.extension lets a period pass limits.max_retention_days", WRITE,
            ".limit_days = lock_certain_reading(s) ? LOCK_DAYS_MAX", ".limit_days = lock_stated_reading(p->extension) || lock_certain_reading(s) ? LOCK_DAYS_MAX",
            ("test-lock-limits",)),
     Mutant("trial-not-begun", "all locks are extended at once by a reading that is only stated", LOOK,

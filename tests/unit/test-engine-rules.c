@@ -269,6 +269,58 @@ static void test_engine_freeze_outlives_a_failing_disk(void **state) {
         }
 }
 
+/* What is stated of the cloud and not shown yet is tried on one lock, while the others have time. */
+static void test_engine_tries_a_stated_reading_on_one_lock(void **state) {
+        static const char stated[] = "defaults: {lock: {extension: from-start}}\n";
+        static const char policies[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\nlock: {retention_days: 30, poll: 1h}\n---\n"
+                                       "name: b\nservice: taurusdb\ninstance_id: " SECOND "\nlock: {retention_days: 30, poll: 1h}\n---\n"
+                                       "name: c\nservice: taurusdb\ninstance_id: " THIRD "\nlock: {retention_days: 30, poll: 1h}\n";
+
+        for (int right = 0; right <= 1; right++) {
+                EngineWorld *w = calloc(1, sizeof(*w));
+
+                assert_non_null(w);
+                engine_world_setup(w, right ? "lock: {reading: from-start}\n" : "lock: {reading: from-now}\n");
+                engine_world_change(w, "instances: {taurusdb: {" FIRST ": {lock: {start: -400d, end: +5d}}, " SECOND
+                                    ": {lock: {start: -400d, end: +5d}}, " THIRD ": {lock: {start: -400d, end: +5d}}}}");
+                assert_int_equal(engine_world_start(w, stated, policies), 0);
+                engine_world_run(w, 10 * USEC_PER_MINUTE);
+                assert_int_equal(engine_world_asked(w, "vault-lock", true), right ? 3 : 1);
+                assert_int_equal(engine_world_said(w, EVENT_LOCK_FROZEN, NULL) > 0, !right);
+                assert_int_equal(engine_world_counts(w).n_compliant, right ? 3 : 0);
+                engine_world_teardown(w);
+                free(w);
+        }
+}
+
+static bool answer_busy_to_changes(EngineWorld *w, const HttpRequest *q, HttpReply *ret) {
+        if (q->method == HTTP_GET)
+                return false;
+
+        *ret = engine_world_reply(w, 500, "{\"error_code\":\"DBS.200000\",\"error_msg\":\"try again\"}");
+        return true;
+}
+
+/* A change that fails may go well at the next poll; if it fails for ever, somebody has to hear of it, once a day. */
+static void test_engine_says_what_cannot_be_put_back(void **state) {
+        static const char policy[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST
+                                     "\nencryption: {expect: on, kms_key_id: 4f1b0c7e-5d7a-4b53-9d2c-0d5a1f3a8c11, poll: 10m}\n";
+        EngineWorld *w = *state;
+
+        engine_world_change(w, "instances: {taurusdb: {" FIRST ": {encryption: off}}}");
+        w->answer = answer_busy_to_changes;
+        assert_int_equal(engine_world_start(w, "", policy), 0);
+        engine_world_run(w, 25 * USEC_PER_MINUTE);
+        assert_int_equal(engine_world_said(w, EVENT_DRIFT, NULL), 1);
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 0);
+        engine_world_run(w, 30 * USEC_PER_MINUTE);
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 1);
+        w->answer = NULL;
+        engine_world_run(w, 20 * USEC_PER_MINUTE);
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATED, NULL), 1);
+        assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 1);
+}
+
 /* The next commit, of another control, goes well before what the one before it lost is put again: it does not make up for that. */
 static void test_engine_freeze_outlives_others_commits(void **state) {
         static const char policies[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\nlock: {retention_days: 30, renew_before: 7d, poll: 1h}\n---\n"
@@ -463,6 +515,8 @@ int main(void) {
                 TEST(test_engine_freeze_stops_what_was_decided),
                 cmocka_unit_test(test_engine_freeze_outlives_a_failing_disk),
                 TEST(test_engine_freeze_outlives_others_commits),
+                cmocka_unit_test(test_engine_tries_a_stated_reading_on_one_lock),
+                TEST(test_engine_says_what_cannot_be_put_back),
                 cmocka_unit_test(test_engine_grant_outlives_a_failing_disk),
                 TEST(test_engine_grant_outlives_its_policy_and_a_failing_disk),
                 TEST(test_engine_sends_no_old_decision),
