@@ -88,7 +88,7 @@ static int file_open(int dir_fd, const char *name, Problems *problems, size_t *r
                 return -ENXIO;
 
         *ret_mark = is_fresh(&st, &now) ? 0 : mark_of(&st);
-        *ret_size = st.st_size < POLICY_DOCUMENT_MAX ? (size_t) st.st_size : POLICY_DOCUMENT_MAX;
+        *ret_size = st.st_size < POLICY_FILE_MAX ? (size_t) st.st_size : POLICY_FILE_MAX;
         return STEAL_FD(fd);
 }
 
@@ -124,7 +124,7 @@ static int file_read_bytes(int dir_fd, const char *name, Problems *problems, cha
                 return fd;
 
         /* The file may grow while it is read, so its size is only where to start from; files of /proc even say 0. */
-        for (size += 2;; size = MIN(size * 2, (size_t) POLICY_DOCUMENT_MAX + 2)) {
+        for (size += 2;; size = MIN(size * 2, (size_t) POLICY_FILE_MAX + 2)) {
                 char *larger = realloc(buf, size);
                 size_t k = 0;
 
@@ -135,13 +135,13 @@ static int file_read_bytes(int dir_fd, const char *name, Problems *problems, cha
                 if (r < 0)
                         return r;
                 n += k;
-                if (n < size - 1 || n > POLICY_DOCUMENT_MAX)
+                if (n < size - 1 || n > POLICY_FILE_MAX)
                         break;
         }
 
-        if (n > POLICY_DOCUMENT_MAX) {
-                problems_add(problems, 1, 1, NULL, "found more than %d bytes, expected at most 1 MiB",
-                             POLICY_DOCUMENT_MAX);
+        if (n > POLICY_FILE_MAX) {
+                problems_add(problems, 1, 1, NULL, "found more than %d bytes, expected at most 16 MiB",
+                             POLICY_FILE_MAX);
                 return -EINVAL;
         }
 

@@ -15,7 +15,7 @@
  * @ret:        new (free with free()); NUL-terminated beyond @ret_n
  * @ret_mark:   as long as file_mark() is the same, so are the bytes; 0: not known. May be NULL
  *
- * Return: 0; -EINVAL if it is no regular file or larger than POLICY_DOCUMENT_MAX; -errno if it cannot be read.
+ * Return: 0; -EINVAL if it is no regular file or larger than POLICY_FILE_MAX; -errno if it cannot be read.
  */
 int file_read(int dir_fd, const char *name, Problems *problems, char **ret, size_t *ret_n, uint64_t *ret_mark);
 

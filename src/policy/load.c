@@ -457,8 +457,8 @@ int policies_load_buffer(const char *file, const char *text, size_t n, const Set
                 return r;
 
         problems_init(&problems, file, diags);
-        if (n > POLICY_DOCUMENT_MAX) {
-                problems_add(&problems, 1, 1, NULL, "found %zu bytes, expected at most 1 MiB", n);
+        if (n > POLICY_FILE_MAX) {
+                problems_add(&problems, 1, 1, NULL, "found %zu bytes, expected at most 16 MiB", n);
                 r = load_unreadable(l, &problems);
         } else
                 r = load_text(l, &problems, text, n, 0);

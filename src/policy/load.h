@@ -7,7 +7,8 @@
 
 #include "policy/policy.h"
 
-#define POLICY_DOCUMENT_MAX (1024 * 1024)       /* bytes of a file; holdfast.yaml(5): documents over 1 MiB are errors */
+#define POLICY_DOCUMENT_MAX (1024 * 1024)       /* bytes; holdfast.yaml(5): documents over 1 MiB are errors */
+#define POLICY_FILE_MAX (16 * 1024 * 1024)      /* bytes of a file of policies: a hundred thousand documents; picked */
 #define POLICY_DEPTH_MAX 16                     /* nesting; the deepest key of ours lies at 3 */
 #define POLICY_ALIASES_MAX 1000                 /* a file; picked: stops an alias bomb long before it hurts */
 

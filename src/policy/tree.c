@@ -30,7 +30,9 @@ typedef struct Builder {
         Level levels[POLICY_DEPTH_MAX];
         size_t n_levels;
         Anchor *anchors;        /* of this document: POLICY_ALIASES_MAX of them, allocated with the first */
-        size_t n_anchors, n_names, n_nodes;     /* n_names: anchors and aliases of the whole file */
+        size_t n_anchors, n_nodes;      /* of this document */
+        size_t n_names;         /* anchors and aliases of the whole file */
+        yaml_mark_t began;      /* where this document did: at the end of the one before it, comments and all */
 } Builder;
 
 static void parser_deletep(yaml_parser_t *p) {
@@ -110,7 +112,7 @@ static int builder_node(Builder *b, const yaml_event_t *e, TreeKind kind, const 
         TreeNode *node;
 
         if (++b->n_nodes > TREE_NODES_MAX)
-                return tree_break(b->tree, &e->start_mark, "found more than %d values, expected fewer in one file",
+                return tree_break(b->tree, &e->start_mark, "found more than %d values, expected fewer in one document",
                                   TREE_NODES_MAX);
 
         node = arena_alloc(b->arena, sizeof(*node));
@@ -260,12 +262,26 @@ static int builder_close(Builder *b) {
         return 0;
 }
 
-static int builder_end_document(Builder *b) {
+/* libyaml counts characters, of which a text that is refused for its bytes has as many or fewer. */
+static int builder_check_size(Builder *b, const yaml_event_t *e) {
+        size_t n = e->end_mark.index - b->began.index;
+
+        if (n > POLICY_DOCUMENT_MAX)
+                return tree_break(b->tree, &b->began, "found more than %d bytes, expected at most 1 MiB in one document", POLICY_DOCUMENT_MAX);
+        b->began = e->end_mark;
+        return 0;
+}
+
+static int builder_end_document(Builder *b, const yaml_event_t *e) {
         TreeDocument *d;
+        int r;
 
         assert(b->root); /* libyaml makes an empty scalar of an empty document */
 
-        b->n_anchors = 0; /* anchors end with their document */
+        r = builder_check_size(b, e);
+        if (r != 0)
+                return r;
+        b->n_anchors = b->n_nodes = 0; /* they end with their document */
         if (b->root->kind == TREE_SCALAR && b->root->plain && !b->root->flaw && b->root->text[0] == '\0')
                 return 0; /* "---" and nothing, or comments */
 
@@ -293,10 +309,11 @@ static int builder_event(Builder *b, const yaml_event_t *e) {
         case YAML_ALIAS_EVENT:
                 return builder_alias(b, e);
         case YAML_DOCUMENT_END_EVENT:
-                return builder_end_document(b);
+                return builder_end_document(b, e);
+        case YAML_STREAM_END_EVENT:
+                return builder_check_size(b, e);
         case YAML_NO_EVENT:
         case YAML_STREAM_START_EVENT:
-        case YAML_STREAM_END_EVENT:
         case YAML_DOCUMENT_START_EVENT:
                 return 0;
         }

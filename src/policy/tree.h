@@ -11,7 +11,7 @@
 
 #include "policy/arena.h"
 
-#define TREE_NODES_MAX 200000   /* a file; a policy has a node per 15 bytes or so, and a file at most 1 MiB */
+#define TREE_NODES_MAX 200000   /* a document; a policy has a node per 15 bytes or so, and a document at most 1 MiB */
 #define TREE_SHOW_MAX 128       /* bytes; holds what tree_show() writes */
 #define TREE_SHOWN_BYTES 60     /* so much of a text from a file is quoted back */
 

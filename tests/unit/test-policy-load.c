@@ -198,11 +198,37 @@ static void test_large_file(void **state) {
         memset(text, '#', POLICY_DOCUMENT_MAX + 1);
         text[POLICY_DOCUMENT_MAX + 1] = '\0';
         write_file(f, "large.yaml", text);
-        load(f, "", 1, "large.yaml:1:1: found more than 1048576 bytes, expected at most 1 MiB\n");
+        load(f, "", 1, "large.yaml:1:1: found more than 1048576 bytes, expected at most 1 MiB in one document\n");
         text[POLICY_DOCUMENT_MAX] = '\0';
         write_file(f, "large.yaml", text);
         load(f, "", 0, "");
         free(text);
+}
+
+/* Many small ones may be more than one is allowed to be, and where one is too large is told. */
+static void test_file_of_many_documents(void **state) {
+        enum { DOCUMENTS = 12000 };
+        StrBuf b = STRBUF(POLICY_FILE_MAX);
+        Folder *f = *state;
+        PolicySet *set = NULL;
+        size_t n_rejected = 1;
+
+        for (int i = 0; i < DOCUMENTS; i++)
+                (void) strbuf_addf(&b, "---\nname: db-%d\nservice: taurusdb\ninstance_id: %032din07\nencryption: {expect: on}\n", i, i);
+        assert_int_equal(b.error, 0);
+        assert_true(b.n > POLICY_DOCUMENT_MAX);
+        assert_int_equal(policies_load_buffer("all.yaml", b.s, b.n, f->settings, NULL, &f->diags, &set, &n_rejected), 0);
+        assert_int_equal(set->n_instances, DOCUMENTS);
+        assert_int_equal(n_rejected, 0);
+        policy_set_free(set);
+
+        (void) strbuf_add(&b, "---\nname: large\n#");
+        for (int i = 0; i < POLICY_DOCUMENT_MAX / 16; i++)
+                (void) strbuf_add(&b, "0123456789abcdef");
+        assert_int_equal(b.error, 0);
+        write_file(f, "all.yaml", b.s);
+        load(f, "", 1, "all.yaml:60001:1: found more than 1048576 bytes, expected at most 1 MiB in one document\n");
+        strbuf_done(&b);
 }
 
 /* --- Who keeps what --------------------------------------------------------------------------------------------- */
@@ -476,6 +502,7 @@ int main(void) {
                 TEST(test_no_regular_files),
                 TEST(test_symlink_to_policy),
                 TEST(test_large_file),
+                TEST(test_file_of_many_documents),
                 TEST(test_first_file_keeps),
                 TEST(test_controls_of_one_instance_in_two_files),
                 TEST(test_reload_keeps_last_good),

@@ -289,7 +289,7 @@ static void test_bound_of_size(void **state) {
         assert_int_equal(policies_load_buffer("a.yaml", text, POLICY_DOCUMENT_MAX, settings, NULL, &d, &set, NULL),
                          0);
         assert_int_equal(set->n_instances, 1);
-        assert_refused(text, POLICY_DOCUMENT_MAX + 1, "found 1048577 bytes, expected at most 1 MiB");
+        assert_refused(text, POLICY_DOCUMENT_MAX + 1, "found more than 1048576 bytes, expected at most 1 MiB in one document");
         free(text);
 }
 
