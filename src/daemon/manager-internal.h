@@ -12,6 +12,8 @@
  *      face.c          what is seen and done over D-Bus
  */
 
+#include <limits.h>
+
 #include <systemd/sd-event.h>
 
 #include "bus/bus.h"
@@ -52,8 +54,12 @@ struct Manager {
         sd_event_source *watchdog_source;
         sd_event_source *clock_source;
         sd_event_source *files_source;  /* inotify on the credentials' folder */
+        sd_event_source *above_source;  /* … and on the one above, where it is replaced or appears */
         sd_event_source *settle_source; /* their change is acted upon once they have settled */
         sd_event_source *signal_sources[3];
+
+        char name_above[NAME_MAX + 1];  /* what is looked for there */
+        bool said_unwatched;            /* that the credentials cannot be watched */
 
         usec_t committed_at_usec;       /* CLOCK_BOOTTIME */
         int put_error;                  /* of a put since the last commit */
@@ -87,7 +93,8 @@ void service_stopping(Manager *m);
 
 /* watch.c */
 int watch_clock(Manager *m);
-void watch_credentials(Manager *m);     /* after each load: as the settings say */
+/* Before they are read: anew each time, for the path may lead elsewhere than it did. Where they are not files, nothing is watched. */
+void watch_credentials(Manager *m, const Settings *settings);
 
 /* face.c */
 int face_open(Manager *m);              /* -EEXIST, said: another daemon has the bus's name */

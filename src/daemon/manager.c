@@ -184,7 +184,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
                 m->settings = before.settings;
                 m->policies = before.policies;
                 m->put_error = before.put_error;
-                watch_credentials(m);
+                watch_credentials(m, m->settings);
                 return reopen_later(source);
         }
 
@@ -383,6 +383,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->watchdog_source);
         sd_event_source_disable_unref(m->clock_source);
         sd_event_source_disable_unref(m->files_source);
+        sd_event_source_disable_unref(m->above_source);
         sd_event_source_disable_unref(m->settle_source);
         for (size_t i = 0; i < N_ELEMENTS(m->signal_sources); i++)
                 sd_event_source_disable_unref(m->signal_sources[i]);

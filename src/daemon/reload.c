@@ -154,7 +154,8 @@ static int reload_end(Manager *m, Reload *l, int result) {
         m->policies = STEAL(policies);
         m->n_rejected = n_rejected;
         l->settings = NULL;
-        watch_credentials(m);
+        if (m->settings->credentials.source != CREDENTIALS_FILES)
+                watch_credentials(m, m->settings);      /* no more; else since before they were read */
         return l->settings_result < 0 ? -EBADMSG : 0;
 }
 

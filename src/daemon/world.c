@@ -115,11 +115,13 @@ static void world_shown(void *userdata, const Instance *instance, Control contro
 
 static int world_credentials(void *userdata, const Settings *settings, CredentialsSource source, Credentials **ret, char **reterr) {
         const char *directory = getenv("CREDENTIALS_DIRECTORY");
+        Manager *m = userdata;
 
         switch (source) {
         case CREDENTIALS_SYSTEMD:
                 return directory ? credentials_from_directory(directory, 0, ret, reterr) : -ENOENT;
         case CREDENTIALS_FILES:
+                watch_credentials(m, settings);
                 return credentials_from_directory(settings->credentials.directory, 1, ret, reterr);
         case CREDENTIALS_ENVIRONMENT:
                 return credentials_from_environment(ret, reterr);

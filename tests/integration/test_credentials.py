@@ -2,6 +2,7 @@
 """Where keys come from, how they are renewed, and what happens when they are refused."""
 
 import os
+import shutil
 import time
 
 import pytest
@@ -392,6 +393,47 @@ def test_rotated_key_is_used_at_once(holdfast, cloud):
     key_files(holdfast, cloud, access=access, secret=secret)
     wait_until(lambda: access in used(cloud), 8, "the new key in use")
     assert len(cloud.signature_failures) <= 1, "a key half rotated may fail once, not more"
+
+
+@pytest.mark.parametrize("how", ["symlink", "made again", "moved", "appears", "appears deep", "twice"])
+def test_folder_of_the_key_is_replaced(holdfast, cloud, how):
+    """Used at once, whichever way the new files come to bear the old name."""
+    access, secret, _ = cloud.new_key()
+    path = holdfast.folder / ("above/deep/credentials" if how == "appears deep" else "credentials")
+    holdfast.env = {}
+    holdfast.configure(credentials={"source": "files", "directory": str(path) + "/"})
+    holdfast.encryption("orders", poll="1s")
+    if how == "symlink":
+        key_files(holdfast, cloud, where="old")
+        path.symlink_to("old")
+    elif not how.startswith("appears"):
+        key_files(holdfast, cloud)
+    daemon = holdfast.start()
+    if how.startswith("appears"):
+        daemon.wait_event("credentials-rejected")
+    else:
+        cloud.wait_for(2, service="taurusdb")
+
+    if how == "symlink":
+        key_files(holdfast, cloud, where="new", access=access, secret=secret)
+        (holdfast.folder / "swap").symlink_to("new")
+        (holdfast.folder / "swap").rename(path)
+    elif how == "moved":
+        new = key_files(holdfast, cloud, where="new", access=access, secret=secret)
+        path.rename(holdfast.folder / "old")
+        new.rename(path)
+    else:
+        if not how.startswith("appears"):
+            shutil.rmtree(path)
+            time.sleep(1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key_files(holdfast, cloud, where=path, access=access, secret=secret)
+    wait_until(lambda: access in used(cloud), 8, "the new key in use")
+    if how == "twice":
+        access, secret, _ = cloud.new_key()
+        key_files(holdfast, cloud, access=access, secret=secret)
+        wait_until(lambda: access in used(cloud), 8, "the newest key in use")
+    assert "cannot be watched" not in daemon.stderr
 
 
 def test_rejected_key_is_replaced(holdfast, cloud):
