@@ -15,6 +15,8 @@ int config_load(const CtlOptions *o, Config *ret) {
 
         *ret = (Config) {};
         r = settings_load(o->config, &ret->diags, &ret->settings);
+        if (r >= 0 && o->instances_given)
+                r = policies_need_folder(o->instances, &ret->diags);
         if (r < 0)
                 return r;
 

@@ -69,13 +69,17 @@ int check_configuration(const Options *o) {
         _cleanup_(diagnostics_done) Diagnostics diags = {};
         _cleanup_(report_freep) Report *report = NULL;
         size_t n_rejected = 0;
-        int r;
+        int r, missing = 0;
 
         /* People and editors read plain lines; who asks for a log format gets events. */
         if (o->log != REPORT_AUTO && o->log != REPORT_TEXT && report_new(o->log, stderr, LOG_DEBUG, &report) < 0)
                 return EXIT_FAILED;
 
         r = settings_load(o->config, &diags, &settings);
+        if (o->instances_given)
+                missing = policies_need_folder(o->instances, &diags);
+        if (r >= 0)
+                r = missing;
         if (r >= 0)
                 r = policies_load(o->instances, settings, NULL, &diags, &policies, &n_rejected);
         if (r >= 0)

@@ -102,7 +102,7 @@ int face_open(Manager *m);              /* -EEXIST, said: another daemon has the
 /* reload.c */
 int reload_set_up(Manager *m);
 /* Reads settings and policies and puts them in force. Return: 0, also if policies were rejected; -EBADMSG if the settings are broken: those
- * of before stay, if there are any, and the policies are read all the same; -errno. */
+ * of before stay, if there are any, and the policies are read all the same; -EBADMSG at start if the folder of policies cannot be read; -errno. */
 int manager_configure(Manager *m);
 /* The same from the loop, a little at a time: returns at once. @ret_number: of the reload that will have read what there is now. */
 int manager_reload(Manager *m, uint64_t *ret_number);

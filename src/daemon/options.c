@@ -120,6 +120,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
         if (o.once && o.check)
                 return usage("--once and --check exclude each other%s", "");
 
+        o.instances_given = instances;
         o.instances = instances ? strdup(instances) : default_instances(o.config);
         if (!o.instances)
                 return -ENOMEM;

@@ -17,6 +17,7 @@ enum {
 typedef struct Options {
         const char *config;             /* file */
         char *instances;                /* folder */
+        bool instances_given;           /* and must be there */
         const char *state;              /* folder */
         bool observe, once, check;
         ReportFormat log;

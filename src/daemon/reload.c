@@ -82,8 +82,26 @@ static int put_transport_in_force(Manager *m, const Settings *s) {
         return r;
 }
 
+/* Return: 0; -errno, said. */
+static int open_policies(Manager *m, Reload *l) {
+        const char *dir = m->options->instances;
+        int r = 0;
+
+        if (m->options->instances_given)
+                r = policies_need_folder(dir, &l->diags);
+        if (r < 0) {
+                say_rest(m, l);
+                return r;
+        }
+
+        r = policy_loader_new(dir, l->settings ? l->settings : m->settings, m->policies, &l->diags, &l->loader);
+        if (r < 0)
+                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", dir, strerror(-r));
+        return r;
+}
+
 /* Reads the settings, and what policies there are. Return: 0, also where the settings are broken and those of before stay; -EBADMSG if there are
- * none to stay; -errno. Said. */
+ * none to stay, or at start no folder that can be read; -errno. Said. */
 static int reload_begin(Manager *m, Reload **ret) {
         _cleanup_(reload_freep) Reload *l = NULL;
         int r;
@@ -106,11 +124,10 @@ static int reload_begin(Manager *m, Reload **ret) {
                 l->n_said = 0;
         }
 
-        r = policy_loader_new(m->options->instances, l->settings ? l->settings : m->settings, m->policies, &l->diags, &l->loader);
+        r = open_policies(m, l);
         if (r < 0) {
-                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", m->options->instances, strerror(-r));
                 m->settings_rejected = l->settings_result < 0;
-                return r;
+                return m->policies || r == -ENOMEM ? r : -EBADMSG;
         }
 
         *ret = STEAL(l);

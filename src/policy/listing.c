@@ -17,7 +17,7 @@ struct Listing {
         size_t n;
 };
 
-int listing_open(const char *path, Listing **ret) {
+int listing_open(const char *path, bool may_be_missing, Listing **ret) {
         _cleanup_(listing_freep) Listing *l = NULL;
 
         assert(path);
@@ -27,7 +27,7 @@ int listing_open(const char *path, Listing **ret) {
         if (!l)
                 return -ENOMEM;
         l->dir = opendir(path);
-        if (!l->dir && errno != ENOENT)
+        if (!l->dir && (errno != ENOENT || !may_be_missing))
                 return -errno;
 
         *ret = STEAL(l);

@@ -12,8 +12,8 @@
 
 typedef struct Listing Listing;
 
-/* Opens it; one that does not exist is an empty one. Return: 0; -errno. */
-int listing_open(const char *path, Listing **ret);
+/* Opens it. @may_be_missing: one that does not exist is an empty one. Return: 0; -errno. */
+int listing_open(const char *path, bool may_be_missing, Listing **ret);
 Listing *listing_free(Listing *l);
 DEFINE_CLEANUP(Listing *, listing_free)
 

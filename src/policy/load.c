@@ -338,7 +338,7 @@ static int loader_new(const char *dir, const Settings *settings, const PolicySet
         l->previous = previous ? previous->files : NULL;
         l->diags = diags;
         if (dir)
-                r = listing_open(dir, &l->listing);
+                r = listing_open(dir, !previous || previous->n_instances == 0, &l->listing);
         if (r < 0)
                 return r;
 
@@ -365,6 +365,19 @@ int policy_loader_new(const char *dir, const Settings *settings, const PolicySet
         assert(diags);
         assert(ret);
         return loader_new(dir, settings, previous, diags, ret);
+}
+
+int policies_need_folder(const char *dir, Diagnostics *diags) {
+        int r;
+
+        assert(dir);
+        assert(diags);
+
+        if (access(dir, F_OK) >= 0 || errno != ENOENT)
+                return 0; /* what else is wrong with it, opening it tells */
+
+        r = diagnostics_add(diags, dir, 0, 0, NULL, "found no such folder, expected one with policies");
+        return r < 0 ? r : -ENOENT;
 }
 
 PolicyLoader *policy_loader_free(PolicyLoader *l) {

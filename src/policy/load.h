@@ -42,10 +42,14 @@ int settings_load_buffer(const char *file, const char *text, size_t n, Diagnosti
  * is treated as at start. A missing file is a removed one. A good file that has not changed since is not read again if the settings have not
  * changed either: what comes out is the same.
  *
- * Return: 0, also with broken files; -errno if the folder cannot be read (a missing folder is an empty one); -ENOMEM.
+ * Return: 0, also with broken files; -errno if the folder cannot be read; -ENOMEM. A missing folder is an empty one, unless @previous has a
+ * policy: one that vanished takes nothing out of force.
  */
 int policies_load(const char *dir, const Settings *settings, const PolicySet *previous, Diagnostics *diags,
                   PolicySet **ret, size_t *ret_rejected);
+
+/* Of a folder that somebody has named, which must be there also where nothing is in force yet. Return: 0; -ENOENT, said in @diags; -ENOMEM. */
+int policies_need_folder(const char *dir, Diagnostics *diags);
 
 /*
  * The same, a little at a time: for who must not be held up by ten thousand files. All that policies_load() borrows is borrowed as long as the

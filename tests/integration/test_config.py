@@ -108,6 +108,30 @@ def test_check_no_policies(holdfast):
     check(holdfast).exits(0)
 
 
+@pytest.mark.parametrize("arguments", [["--check"], ["--once"], []])
+def test_named_folder_must_be_there(holdfast, cloud, arguments):
+    nowhere = str(holdfast.folder / "nowhere")
+    result = holdfast.run(*arguments, "--instances", nowhere).exits(78)
+    assert [e["HOLDFAST_FILE"] for e in result.named("policy-rejected")] == [nowhere]
+    assert "no such folder" in result.named("policy-rejected")[0]["MESSAGE"]
+    assert_contacts_nobody(cloud)
+
+
+def test_folder_that_is_none(holdfast, cloud):
+    """The start says what --check says."""
+    file = holdfast.folder / "file"
+    file.write_text("")
+    for argument in ("--check", "--once"):
+        assert "Not a directory" in holdfast.run(argument, "--instances", str(file)).exits(78).stderr
+    assert_contacts_nobody(cloud)
+
+
+def test_default_folder_may_be_missing(holdfast):
+    holdfast.instances.rmdir()
+    holdfast.once().exits(0)
+    check(holdfast).exits(0)
+
+
 BROKEN = [
     # text, line, column (None: any), key, words that must be said
     (LOCK + "  renew_befor: 7d\n", 5, 3, "lock.renew_befor", ["renew_before"]),

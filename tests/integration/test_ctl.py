@@ -278,6 +278,13 @@ def test_broken_state(ctl, holdfast, cloud):
     ctl("status").exits(1)
 
 
+@pytest.mark.parametrize("verb", ["check", "plan", "iam-policy"])
+def test_named_folder_must_be_there(ctl, holdfast, verb):
+    nowhere = str(holdfast.folder / "nowhere")
+    holdfast.write()
+    assert f"{nowhere}: found no such folder" in ctl("--instances", nowhere, verb).exits(78).stderr
+
+
 def test_unreadable_state(ctl, holdfast, cloud):
     if os.geteuid() != 0:
         pytest.skip("needs root, to be somebody else")

@@ -271,6 +271,31 @@ def test_reload_broken_settings_keeps_the_old_ones(holdfast, cloud):
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_reload_without_the_folder_keeps_all(holdfast, cloud, named):
+    orders = holdfast.encryption("orders", poll="1s")
+    daemon = holdfast.start(*(["--instances", str(holdfast.instances)] if named else []))
+    daemon.wait_event("compliant")
+    holdfast.instances.rename(holdfast.folder / "aside")
+    daemon.reload()
+    assert "o such" in daemon.output.one("policy-rejected")["MESSAGE"]
+    daemon.output.none("policy-removed", "reloaded")
+    with cloud.lock:
+        orders.encryption = "off"
+    daemon.wait_event("remediated")
+    (holdfast.folder / "aside").rename(holdfast.instances)
+    (holdfast.instances / "orders.yaml").unlink()
+    daemon.reload()
+    daemon.output.one("policy-removed")
+
+
+def test_reload_with_no_folder_yet(holdfast):
+    holdfast.instances.rmdir()
+    daemon = holdfast.start()
+    daemon.reload()
+    daemon.output.none("policy-rejected")
+
+
 def test_reload_settings(holdfast, cloud):
     instance = holdfast.encryption("orders", cloud.add_taurus("orders", encryption="off"), poll="1s")
     holdfast.configure(mode="observe")

@@ -142,6 +142,17 @@ static void test_missing_folder(void **state) {
         assert_int_equal(n_rejected, 0);
         set = policy_set_free(set);
 
+        /* One that vanished takes nothing out of force. */
+        write_file(f, "a.yaml", POLICY("a", "1"));
+        load(f, "a@a.yaml:1", 0, "");
+        assert_int_equal(policies_load(path_of(f, "none", path), f->settings, f->set, &f->diags, &set, NULL), -ENOENT);
+        assert_null(set);
+
+        assert_int_equal(policies_need_folder(f->path, &f->diags), 0);
+        assert_int_equal(f->diags.n_items, 0);
+        assert_int_equal(policies_need_folder(path, &f->diags), -ENOENT);
+        assert_int_equal(f->diags.n_items, 1);
+
         write_file(f, "file", "");
         assert_int_equal(policies_load(path_of(f, "file", path), f->settings, NULL, &f->diags, &set, NULL), -ENOTDIR);
         assert_null(set);
