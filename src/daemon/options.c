@@ -40,13 +40,6 @@ static char *default_instances(const char *config) {
         return s;
 }
 
-/* systemd gives several state directories separated by colons; ours is the first. */
-static const char *default_state(void) {
-        const char *s = getenv("STATE_DIRECTORY");
-
-        return s && s[0] == '/' && !strchr(s, ':') ? s : DEFAULT_STATE;
-}
-
 static int usage(const char *format, const char *argument) {
         (void) fprintf(stderr, "holdfastd: ");
 #pragma GCC diagnostic push
@@ -55,6 +48,37 @@ static int usage(const char *format, const char *argument) {
 #pragma GCC diagnostic pop
         (void) fprintf(stderr, "\nTry 'holdfastd --help'.\n");
         return -EINVAL;
+}
+
+/* systemd gives several state directories separated by colons; ours is the first. Return: 0; -EINVAL, said; -ENOMEM. */
+static int default_state(char **ret) {
+        const char *s = getenv("STATE_DIRECTORY");
+        char *state;
+
+        if (!s || s[0] == '\0')
+                s = DEFAULT_STATE;
+        if (s[0] != '/')
+                return usage("$STATE_DIRECTORY: found '%s', expected an absolute path", s);
+
+        state = strndup(s, strcspn(s, ":"));
+        if (!state)
+                return -ENOMEM;
+
+        *ret = state;
+        return 0;
+}
+
+/* What is not given. */
+static int settle(const char *instances, const char *state, Options *o) {
+        o->instances_given = instances;
+        o->instances = instances ? strdup(instances) : default_instances(o->config);
+        if (!o->instances)
+                return -ENOMEM;
+
+        if (!state)
+                return default_state(&o->state);
+        o->state = strdup(state);
+        return o->state ? 0 : -ENOMEM;
 }
 
 int options_parse(int argc, char *argv[], Options *ret) {
@@ -71,8 +95,8 @@ int options_parse(int argc, char *argv[], Options *ret) {
                 { "help", no_argument, NULL, OPT_HELP },
                 {},
         };
-        Options o = { .config = DEFAULT_CONFIG, .state = default_state(), .log = REPORT_AUTO };
-        const char *instances = NULL;
+        _cleanup_(options_done) Options o = { .config = DEFAULT_CONFIG, .log = REPORT_AUTO };
+        const char *instances = NULL, *state = NULL;
         int c, r;
 
         assert(ret);
@@ -86,7 +110,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
                         instances = optarg;
                         break;
                 case OPT_STATE:
-                        o.state = optarg;
+                        state = optarg;
                         break;
                 case OPT_OBSERVE:
                         o.observe = true;
@@ -120,16 +144,17 @@ int options_parse(int argc, char *argv[], Options *ret) {
         if (o.once && o.check)
                 return usage("--once and --check exclude each other%s", "");
 
-        o.instances_given = instances;
-        o.instances = instances ? strdup(instances) : default_instances(o.config);
-        if (!o.instances)
-                return -ENOMEM;
+        r = settle(instances, state, &o);
+        if (r < 0)
+                return r;
 
         *ret = o;
+        o = (Options) {};
         return 0;
 }
 
 void options_done(Options *o) {
         free(o->instances);
+        free(o->state);
         *o = (Options) {};
 }

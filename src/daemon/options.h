@@ -18,7 +18,7 @@ typedef struct Options {
         const char *config;             /* file */
         char *instances;                /* folder */
         bool instances_given;           /* and must be there */
-        const char *state;              /* folder */
+        char *state;                    /* folder */
         bool observe, once, check;
         ReportFormat log;
 } Options;

@@ -511,16 +511,29 @@ def test_state_that_is_no_folder(holdfast, cloud, kind):
     result.one("state-failing")
 
 
-def test_state_directory_of_the_unit(holdfast, cloud):
-    """$STATE_DIRECTORY where --state is not given."""
+def run_without_state(holdfast, *arguments):
+    holdfast.write()
+    command = [a for a in holdfast.command(*arguments) if a not in ("--state", str(holdfast.state))]
+    return subprocess.run(command, env=holdfast.environment(), capture_output=True, text=True, timeout=30, cwd=holdfast.folder)
+
+
+@pytest.mark.parametrize("more", ["", ":/var/lib/other", ":"])
+def test_state_directory_of_the_unit(holdfast, cloud, more):
+    """$STATE_DIRECTORY where --state is not given; of several the first."""
     elsewhere = holdfast.folder / "unit"
     elsewhere.mkdir()
-    holdfast.env["STATE_DIRECTORY"] = str(elsewhere)
+    holdfast.env["STATE_DIRECTORY"] = f"{elsewhere}{more}"
     holdfast.encryption("orders")
-    holdfast.write()
-    command = [a for a in holdfast.command("--once") if a not in ("--state", str(holdfast.state))]
-    subprocess.run(command, env=holdfast.environment(), check=True, capture_output=True, timeout=30)
+    assert run_without_state(holdfast, "--once").returncode == 0
     assert (elsewhere / "holdfast.db").exists() and not any(holdfast.state.iterdir())
+
+
+@pytest.mark.parametrize("value", ["unit", ":/var/lib/other"])
+def test_state_directory_that_is_relative(holdfast, cloud, value):
+    holdfast.env["STATE_DIRECTORY"] = value
+    result = run_without_state(holdfast, "--once")
+    assert result.returncode == 2 and f"$STATE_DIRECTORY: found '{value}', expected an absolute path" in result.stderr
+    holdfast.once().exits(0)
 
 
 @pytest.fixture
