@@ -67,6 +67,8 @@ int verb_check(const CtlOptions *o, int argc, char *argv[]) {
 
         r = config_load(o, &c);
         if (r >= 0)
+                r = settings_check_files(o->config, c.settings, &c.diags);
+        if (r >= 0)
                 r = check_endpoints(&c);
         if (!c.settings)
                 (void) policies_check_alone(o->instances, &c.diags);    /* what is wrong with the settings is enough to fail */

@@ -83,6 +83,8 @@ int check_configuration(const Options *o) {
         if (r >= 0)
                 r = policies_load(o->instances, settings, NULL, &diags, &policies, &n_rejected);
         if (r >= 0)
+                r = settings_check_files(o->config, settings, &diags);
+        if (r >= 0)
                 r = check_endpoints(settings, policies, &diags);
         if (!settings)
                 (void) policies_check_alone(o->instances, &diags);      /* what is wrong with the settings is enough to fail */

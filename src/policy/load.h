@@ -26,6 +26,17 @@ int settings_load(const char *path, Diagnostics *diags, Settings **ret);
 int settings_load_buffer(const char *file, const char *text, size_t n, Diagnostics *diags, Settings **ret);
 
 /**
+ * settings_check_files() - do the files that the settings name stand for what they should?
+ * @path:       of the settings, for messages
+ * @diags:      gets those that cannot be read
+ *
+ * Apart, since who reads settings need not be who may read these.
+ *
+ * Return: how many mistakes were added; -ENOMEM.
+ */
+int settings_check_files(const char *path, const Settings *settings, Diagnostics *diags);
+
+/**
  * policies_load() - read every policy of a folder
  * @dir:        folder; names that start with a dot or do not end in ".yaml" are ignored
  * @settings:   defaults and limits; borrowed

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "policy/decode.h"
 #include "policy/file.h"
@@ -129,6 +130,36 @@ int settings_load(const char *path, Diagnostics *diags, Settings **ret) {
         if (r < 0)
                 return r;
         return settings_load_text(&problems, text, n, ret);
+}
+
+/* Return: 0; -EISDIR; -errno. */
+static int check_readable(const char *path) {
+        _cleanup_(close_fdp) int fd = -1;
+        struct stat st;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISDIR(st.st_mode) ? -EISDIR : 0;
+}
+
+int settings_check_files(const char *path, const Settings *settings, Diagnostics *diags) {
+        const char *slash, *ca_file;
+        int error, r;
+
+        assert(path);
+        assert(settings);
+        assert(diags);
+
+        ca_file = settings->http.ca_file;
+        error = ca_file ? check_readable(ca_file) : 0;
+        if (error == 0)
+                return 0;
+
+        slash = strrchr(path, '/');
+        r = diagnostics_add(diags, slash ? slash + 1 : path, 0, 0, "http.ca_file",
+                            "found %s, which cannot be read (%s), expected a readable file", ca_file, strerror(-error));
+        return r < 0 ? r : 1;
 }
 
 int policies_check_alone(const char *dir, Diagnostics *diags) {

@@ -278,6 +278,11 @@ def test_broken_state(ctl, holdfast, cloud):
     ctl("status").exits(1)
 
 
+def test_check_says_that_the_ca_file_is_missing(ctl, holdfast):
+    holdfast.configure(http={"ca_file": str(holdfast.folder / "nowhere.pem")}).write()
+    ctl("check").exits(78).complains("holdfast.yaml: http.ca_file: found ", "nowhere.pem, which cannot be read")
+
+
 @pytest.mark.parametrize("verb", ["check", "plan", "iam-policy"])
 def test_named_folder_must_be_there(ctl, holdfast, verb):
     nowhere = str(holdfast.folder / "nowhere")

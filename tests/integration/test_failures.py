@@ -63,6 +63,21 @@ def test_ca_file_that_is_missing(holdfast, cloud):
     assert result.rc in (1, 3, 78) and not cloud.log
 
 
+@pytest.mark.parametrize("kind", ["missing", "folder", "there"])
+def test_ca_file_is_checked(holdfast, cloud, kind):
+    """--check says what a start would say of it."""
+    file = holdfast.folder / "some.pem"
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "there":
+        file.write_bytes(cloud.ca_file.read_bytes())
+    holdfast.configure(http={"ca_file": str(file)})
+    holdfast.encryption("orders")
+    result = holdfast.run("--check", log="text").exits(0 if kind == "there" else 78)
+    assert (f"holdfast.yaml: http.ca_file: found {file}, which cannot be read" in result.stderr) == (kind != "there")
+    assert not cloud.log
+
+
 def test_accepts_and_says_nothing(holdfast, cloud):
     """A connection that is taken, and no handshake: the connect time-out ends it."""
     with socket.socket() as s:

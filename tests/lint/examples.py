@@ -53,6 +53,8 @@ def check(holdfastd, block):
     with tempfile.TemporaryDirectory(prefix="holdfast-examples-") as folder:
         top = pathlib.Path(folder)
         (top / "instances.d").mkdir()
+        (top / "ca.pem").touch()        # the one that is named need not be on this host
+        block = re.sub(r"^(\s*ca_file:) .*", rf"\1 {top / 'ca.pem'}", block, flags=re.M)
         if re.search(r"^instance_id:", block, re.M):
             (top / "holdfast.yaml").write_text(SETTINGS, encoding="utf-8")
             (top / "instances.d" / "example.yaml").write_text(block, encoding="utf-8")
