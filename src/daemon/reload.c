@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "daemon/manager-internal.h"
 
@@ -34,6 +36,24 @@ static Reload *reload_free(Reload *l) {
 DEFINE_CLEANUP(Reload *, reload_free)
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
+
+static void _printf_(3, 4) say_of(Manager *m, const char *file, const char *format, ...) {
+        Event event = EVENT(EVENT_POLICY_REJECTED);
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(event.message, sizeof(event.message), format, ap);
+        va_end(ap);
+        event.file = file;
+        manager_say_event(m, &event);
+}
+
+/* As mistakes in it call it. */
+static const char *settings_file(const Manager *m) {
+        const char *slash = strrchr(m->options->config, '/');
+
+        return slash ? slash + 1 : m->options->config;
+}
 
 /* The next mistake that was not said yet. Returns false if there is none. */
 static bool say_next(Manager *m, Reload *l) {
@@ -77,8 +97,8 @@ static int put_transport_in_force(Manager *m, const Settings *s) {
         else
                 r = transport_new(m->event, &options, manager_on_reply, manager_after_replies, m, &m->transport);
         if (r < 0)
-                manager_say(m, EVENT_POLICY_REJECTED, "holdfast.yaml: http.ca_file: %s cannot be used: %s",
-                            s->http.ca_file ? s->http.ca_file : "the system's", strerror(-r));
+                say_of(m, settings_file(m), "%s: http.ca_file: %s cannot be used: %s", settings_file(m),
+                       s->http.ca_file ? s->http.ca_file : "the system's", strerror(-r));
         return r;
 }
 
@@ -96,7 +116,7 @@ static int open_policies(Manager *m, Reload *l) {
 
         r = policy_loader_new(dir, l->settings ? l->settings : m->settings, m->policies, &l->diags, &l->loader);
         if (r < 0)
-                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", dir, strerror(-r));
+                say_of(m, dir, "%s cannot be read: %s", dir, strerror(-r));
         return r;
 }
 
@@ -119,7 +139,7 @@ static int reload_begin(Manager *m, Reload **ret) {
                 l->settings = settings_free(l->settings);
                 if (!m->settings)
                         return -EBADMSG;
-                manager_say(m, EVENT_POLICY_REJECTED, "%s is broken, the settings read before stay in force", m->options->config);
+                say_of(m, settings_file(m), "%s is broken, the settings read before stay in force", settings_file(m));
                 diagnostics_done(&l->diags);
                 l->n_said = 0;
         }
@@ -156,7 +176,7 @@ static int reload_end(Manager *m, Reload *l, int result) {
         say_rest(m, l);
         m->settings_rejected = l->settings_result < 0;
         if (r < 0) {
-                manager_say(m, EVENT_POLICY_REJECTED, "%s cannot be read: %s", m->options->instances, strerror(-r));
+                say_of(m, m->options->instances, "%s cannot be read: %s", m->options->instances, strerror(-r));
                 return r;
         }
 

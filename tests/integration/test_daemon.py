@@ -267,7 +267,9 @@ def test_reload_broken_settings_keeps_the_old_ones(holdfast, cloud):
     daemon.reload()
     n = len(cloud.log)
     cloud.wait_for(n + 2)
-    assert any("holdfast.yaml" in str(e) for e in daemon.output.events)
+    said = daemon.output.named("policy-rejected", file="holdfast.yaml")
+    assert len(said) >= 2 and said == daemon.output.named("policy-rejected")
+    assert said[-1]["MESSAGE"] == "holdfast.yaml is broken, the settings read before stay in force"
     assert daemon.stop() == 0
 
 
@@ -278,7 +280,7 @@ def test_reload_without_the_folder_keeps_all(holdfast, cloud, named):
     daemon.wait_event("compliant")
     holdfast.instances.rename(holdfast.folder / "aside")
     daemon.reload()
-    assert "o such" in daemon.output.one("policy-rejected")["MESSAGE"]
+    assert "o such" in daemon.output.one("policy-rejected", file=holdfast.instances)["MESSAGE"]
     daemon.output.none("policy-removed", "reloaded")
     with cloud.lock:
         orders.encryption = "off"
