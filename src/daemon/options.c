@@ -97,11 +97,13 @@ int options_parse(int argc, char *argv[], Options *ret) {
         };
         _cleanup_(options_done) Options o = { .config = DEFAULT_CONFIG, .log = REPORT_AUTO };
         const char *instances = NULL, *state = NULL;
-        int c, r;
+        int c, r, index = 0;
 
         assert(ret);
 
-        while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "h", longs, &index)) >= 0) {
+                if (c >= OPT_CONFIG && optarg && *optarg == '\0')
+                        return usage("--%s needs a value, and not an empty one", longs[index].name);
                 switch (c) {
                 case OPT_CONFIG:
                         o.config = optarg;
@@ -138,6 +140,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
                         (void) fprintf(stderr, "Try 'holdfastd --help'.\n");    /* getopt has said what is wrong */
                         return -EINVAL;
                 }
+        }
 
         if (optind < argc)
                 return usage("unexpected argument '%s'", argv[optind]);

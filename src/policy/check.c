@@ -42,6 +42,10 @@ static const char *as_found(const TreeNode *section, const char *key, usec_t use
 
 /* --- Lock ------------------------------------------------------------------------------------------------------- */
 
+static const char *unit_of(int64_t days) {
+        return days == 1 ? "day" : "days";
+}
+
 static void check_lock_lead(Problems *p, TreeNode *section, const Settings *settings, const LockPolicy *l) {
         char found[TREE_SHOW_MAX], poll[TREE_SHOW_MAX], least[TIME_TEXT_MAX];
 
@@ -50,8 +54,8 @@ static void check_lock_lead(Problems *p, TreeNode *section, const Settings *sett
 
         if (l->retention_days > 0 && l->renew_before_usec >= (usec_t) l->retention_days * USEC_PER_DAY)
                 problems_at(p, spot(section, "renew_before"), "lock.renew_before",
-                            "found %s, expected less than retention_days, which is %" PRId64 " days",
-                            as_found(section, "renew_before", l->renew_before_usec, found), l->retention_days);
+                            "found %s, expected less than retention_days, which is %" PRId64 " %s",
+                            as_found(section, "renew_before", l->renew_before_usec, found), l->retention_days, unit_of(l->retention_days));
         if (sound(section, "poll") && certain(section, "poll", settings) && l->renew_before_usec < POLLS_IN_LEAD * l->poll_usec)
                 problems_at(p, spot(section, "renew_before"), "lock.renew_before",
                             "found %s, expected at least three times the poll of %s, which is %s",
@@ -69,8 +73,8 @@ static void check_lock_limit(Problems *p, TreeNode *section, const char *key, in
         (void) snprintf(path, sizeof(path), "lock.%s", key);
         problems_at(p, spot(section, key), path,
                     "found %" PRId64 ", expected at most %" PRId64
-                    " days, which is limits.max_retention_days of holdfast.yaml",
-                    days, limit);
+                    " %s, which is limits.max_retention_days of holdfast.yaml",
+                    days, limit, unit_of(limit));
 }
 
 static void check_lock(Problems *p, TreeNode *section, const Settings *settings, const LockPolicy *l) {
@@ -86,8 +90,8 @@ static void check_lock(Problems *p, TreeNode *section, const Settings *settings,
         if (tree_get(section, "max_retention_days") && sound(section, "max_retention_days") &&
             l->max_retention_days < l->retention_days)
                 problems_at(p, spot(section, "max_retention_days"), "lock.max_retention_days",
-                            "found %" PRId64 ", expected at least retention_days, which is %" PRId64 " days",
-                            l->max_retention_days, l->retention_days);
+                            "found %" PRId64 ", expected at least retention_days, which is %" PRId64 " %s",
+                            l->max_retention_days, l->retention_days, unit_of(l->retention_days));
 }
 
 /* --- The document ----------------------------------------------------------------------------------------------- */

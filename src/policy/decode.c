@@ -12,9 +12,10 @@
 /* The deepest section of ours is two below the top; recursion ends with the table, not with the input. */
 
 char *decode_path(const char *path, const char *key, char buf[static PROBLEM_KEY_MAX]) {
+        bool blank = key[strspn(key, " ")] == '\0';     /* else nothing would be seen of it */
         char shown[TREE_SHOW_MAX];
 
-        (void) snprintf(buf, PROBLEM_KEY_MAX, "%s%s%s", path, *path ? "." : "", tree_show_text(key, false, shown));
+        (void) snprintf(buf, PROBLEM_KEY_MAX, "%s%s%s", path, *path ? "." : "", tree_show_text(key, blank, shown));
         return buf;
 }
 
@@ -341,9 +342,27 @@ static void keys_expected(const KeySection *section, unsigned flags, char *buf, 
                         n += (size_t) snprintf(buf + n, size - n, "%s%s", n > 0 ? ", " : "", section->keys[i].key);
 }
 
+/* The only one that begins so. */
+static const KeyInfo *begun_key(const KeySection *section, unsigned flags, const char *word) {
+        const KeyInfo *begun = NULL;
+
+        for (size_t i = 0; i < section->n_keys; i++) {
+                if (!key_allowed(&section->keys[i], flags) || !word_begins(word, section->keys[i].key))
+                        continue;
+                if (begun)
+                        return NULL;
+                begun = &section->keys[i];
+        }
+
+        return begun;
+}
+
 static const KeyInfo *nearest_key(const KeySection *section, unsigned flags, const char *word) {
-        const KeyInfo *nearest = NULL;
+        const KeyInfo *nearest = begun_key(section, flags, word);
         size_t least = SIZE_MAX;
+
+        if (nearest)
+                return nearest;
 
         for (size_t i = 0; i < section->n_keys; i++) {
                 size_t distance = word_distance(word, section->keys[i].key);

@@ -43,6 +43,17 @@ size_t word_distance(const char *a, const char *b) {
         return rows[n_a % 3][n_b];
 }
 
+bool word_begins(const char *word, const char *whole) {
+        size_t n = 0;
+
+        assert(word);
+        assert(whole);
+
+        while (word[n] && whole[n] && fold(word[n]) == fold(whole[n]))
+                n++;
+        return !word[n] && n >= 3;      /* picked: fewer letters begin anything */
+}
+
 bool word_is_near(const char *word, size_t distance) {
         assert(word);
 

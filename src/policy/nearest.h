@@ -12,5 +12,8 @@
  * lower case count as the same, hyphens and underscores too. SIZE_MAX if a word is too long. */
 size_t word_distance(const char *a, const char *b);
 
+/* Is it the beginning of the other, or all of it, in the same sense, and long enough to be meant so? */
+bool word_begins(const char *word, const char *whole);
+
 /* Is that near enough for the word that was meant? */
 bool word_is_near(const char *word, size_t distance);

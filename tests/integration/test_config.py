@@ -47,6 +47,13 @@ def test_wrong_usage(holdfast, cloud, arguments):
     assert_contacts_nobody(cloud)
 
 
+@pytest.mark.parametrize("option", ["config", "instances", "state", "log"])
+def test_empty_value(holdfast, option):
+    for arguments in ([f"--{option}", ""], [f"--{option}="]):
+        result = holdfast.run("--check", *arguments, log=None).exits(2)
+        assert f"--{option} needs a value, and not an empty one" in result.stderr
+
+
 # --check
 
 def test_check_good(holdfast, cloud):

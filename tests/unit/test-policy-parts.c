@@ -154,6 +154,24 @@ static void test_word_distance(void **state) {
         }
 }
 
+static void test_word_begins(void **state) {
+        static const struct {
+                const char *word, *whole;
+                bool begins;
+        } cases[] = {
+                { "kms_key", "kms_key_id", true },
+                { "KMS-", "kms_key_id", true },
+                { "kms_key_id", "kms_key_id", true },
+                { "kms_key_ids", "kms_key_id", false },
+                { "key_id", "kms_key_id", false },
+                { "km", "kms_key_id", false },
+                { "", "kms_key_id", false },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+                assert_int_equal(word_begins(cases[i].word, cases[i].whole), cases[i].begins);
+}
+
 /* --- Addresses -------------------------------------------------------------------------------------------------- */
 
 static void test_origin_parse(void **state) {
@@ -490,6 +508,7 @@ int main(void) {
                 cmocka_unit_test(test_words_of_facts),
                 cmocka_unit_test(test_enums_to_string),
                 cmocka_unit_test(test_word_distance),
+                cmocka_unit_test(test_word_begins),
                 cmocka_unit_test(test_origin_parse),
                 cmocka_unit_test(test_origin_parse_long),
                 cmocka_unit_test(test_values),

@@ -117,6 +117,16 @@ static void test_one_mistake(void **state) {
                   "3:28: lock.retention-day: found an unknown key, expected retention_days (the nearest known one)" },
                 { ORDERS "lock: {retention_days: 30, POLL: 6}",
                   "3:28: lock.POLL: found an unknown key, expected poll (the nearest known one)" },
+                { ORDERS "lock: {retention_days: 30, retention: 6}",
+                  "3:28: lock.retention: found an unknown key, expected retention_days (the nearest known one)" },
+                { ORDERS "lock: {retention_days: 30, re: 6}", "3:28: lock.re: found an unknown key, expected one of "
+                  "retention_days, renew_before, max_retention_days, extension, settle, require_manual_backup, poll" },
+                { ORDERS "encryption: {expect: on, kms_key: 6}",
+                  "3:26: encryption.kms_key: found an unknown key, expected kms_key_id (the nearest known one)" },
+                { ORDERS "encryption: {expect: on, \"\": 6}", "3:26: encryption.\"\": found an unknown key, expected one of "
+                  "expect, kms_key_id, poll" },
+                { ORDERS "encryption: {expect: on}\n\" \": 6", "4:1: \" \": found an unknown key, expected one of "
+                  "name, service, instance_id, region, project_id, domain_id, mode, encryption, lock, schedule, download" },
                 { ORDERS "lock: {retention_days: 30, !!str poll: 1h}",
                   "3:28: lock: found a YAML tag, expected a value without one" },
                 { ORDERS "lock: {retention_days: 30}\nlock: {retention_days: 31}",
