@@ -242,6 +242,8 @@ int verb_iam_policy(const CtlOptions *o, int argc, char *argv[]) {
 
         find_needs(c.settings, c.policies, &needs);
         if (part < PART__MAX)
-                return print_part(&needs, part, system);
-        return o->json ? print_json(&needs, system) : print_text(&needs, system);
+                r = print_part(&needs, part, system);
+        else
+                r = o->json ? print_json(&needs, system) : print_text(&needs, system);
+        return r == EXIT_SUCCESS && c.n_rejected > 0 ? EXIT_SOMETHING : r;      /* what was rejected may need more */
 }

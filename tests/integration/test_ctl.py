@@ -420,6 +420,14 @@ def test_iam_policy(ctl, holdfast, cloud):
     assert ctl("iam-policy", "--json").json["enforce"]["Statement"] == []
 
 
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--part", "observe")])
+def test_iam_policy_of_rejected_policies(ctl, holdfast, cloud, arguments):
+    """What is left out may need more, and where all are, nothing is granted: no script takes that for the whole."""
+    holdfast.policy("orders", "nonsense: [")
+    holdfast.write()
+    ctl("iam-policy", *arguments).exits(2).complains("orders.yaml:")
+
+
 # plan
 
 def test_plan_sends_nothing(ctl, holdfast, cloud):
