@@ -8,6 +8,17 @@
 #include "daemon/manager.h"
 #include "daemon/options.h"
 
+/* What was printed is with whom it is for, or the exit status says that it is not. */
+static int close_output(int status) {
+        int error = fflush(stdout) == 0 ? 0 : errno;
+
+        if (error == 0 && !ferror(stdout))
+                return status;
+
+        (void) fprintf(stderr, "holdfastd: stdout: not all could be written%s%s\n", error > 0 ? ": " : "", error > 0 ? strerror(error) : "");
+        return EXIT_FAILED;
+}
+
 int main(int argc, char *argv[]) {
         _cleanup_(manager_freep) Manager *manager = NULL;
         _cleanup_(report_freep) Report *report = NULL;
@@ -16,10 +27,10 @@ int main(int argc, char *argv[]) {
 
         r = options_parse(argc, argv, &options);
         if (r != 0)
-                return r > 0 ? EXIT_WELL : r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+                return r > 0 ? close_output(EXIT_WELL) : r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 
         if (options.check)
-                return check_configuration(&options);
+                return close_output(check_configuration(&options));
 
         /* Keys are in memory from here on: no core dumps, no strangers with a debugger. */
         (void) prctl(PR_SET_DUMPABLE, 0);

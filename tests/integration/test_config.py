@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_help_names_every_option(holdfast):
     result = holdfast.run("--help").exits(0)
     for option in ("config", "instances", "state", "observe", "once", "check", "log", "version", "help"):
         assert f"--{option}" in result.stdout, option
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version", "--check"])
+def test_output_that_cannot_be_written(holdfast, argument):
+    holdfast.write()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(holdfast.command(argument, log=None), env=holdfast.environment(), stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=40)
+    assert done.returncode == 1 and "stdout: not all could be written: No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["--log", "loud"], ["surplus"], ["--config"]])
