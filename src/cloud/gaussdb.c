@@ -46,7 +46,7 @@ int gaussdb_encode(const Ask *ask, const CallTarget *target, HttpRequest *ret) {
 static int read_path(const JsonAt *root, json_object *list, size_t i, char **ret) {
         json_object *item = json_object_array_get_idx(list, i);
         const char *s = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : NULL;
-        char name[32];
+        char name[sizeof("file_paths[18446744073709551615]")];
 
         /* The length shows a NUL inside, which would cut the path. */
         if (!s || !*s || strlen(s) != (size_t) json_object_get_string_len(item)) {
