@@ -214,7 +214,8 @@ static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, Lo
                         continue;
 
                 matched = intent_matches(i, end_usec, &exact);
-                if (matched == 0)
+                /* What was given up as void explains what it meets, and not whatever lies within a day of it: that may be anybody's. */
+                if (matched == 0 || (!outstanding && i->action == LOCK_EXTEND && !exact && end_usec % LOCK_ROUND_USEC >= LOCK_SAME_USEC))
                         continue;
 
                 if (!ret->intent) {

@@ -173,6 +173,13 @@ LockPlanResult lock_try_extend(const Situation *s, const LockView *v, usec_t use
         };
         LockPlan plan;
 
+        /* What an ended lock is extended from, no effect on a running one has shown: it may be begun anew from now. */
+        if (!v->running) {
+                unsigned anew = (1u << READING_FROM_NOW) & ~s->state->lock.struck;
+
+                in.possible |= anew;
+                in.readings |= lock_stated_reading(p->extension) ? 0 : anew;
+        }
         lock_plan_extension(&in, &plan);
         if (plan.result != LOCK_PLAN_SEND)
                 return plan.result;

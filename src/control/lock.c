@@ -58,8 +58,8 @@ static void freeze(const Situation *s, const LockView *v, const LockRuling *ruli
 static void learn(const Situation *s, const LockRuling *ruling, Decision *d) {
         unsigned known = s->endpoint->readings, now;
 
-        if (ruling->action != LOCK_EXTEND || ruling->matched == 0)
-                return;
+        if (ruling->action != LOCK_EXTEND || ruling->matched == 0 || ruling->intent->end_before_usec <= ruling->intent->sent_at_usec)
+                return; /* of an ended lock it shows nothing of one that runs */
 
         now = known ? known & ruling->matched : ruling->matched;
         if (now == 0)
@@ -208,6 +208,8 @@ static void on_lock_read(const Situation *s, Decision *d) {
 
                 decision_unknown(d, "the reply does not mention the lock, which was read before as lasting until %s",
                                  rfc3339_format(v.memory->end_usec, end));
+                view_set_end(&v, v.memory->end_usec);
+                lock_say_expiring(&v, d, d->why);
                 return;
         }
 

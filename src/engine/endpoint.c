@@ -300,8 +300,12 @@ static bool fail_second(Engine *e, Endpoint *n) {
         return true;
 }
 
-void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
-        while (!e->stopping && (n->asks || n->ready[0] || n->ready[1])) {
+static bool is_wanted(const Endpoint *n) {
+        return n->asks || n->ready[0] || n->ready[1];
+}
+
+static void pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
+        while (!e->stopping && is_wanted(n)) {
                 IdentityAnswer answer = IDENTITY_WAIT;
                 unsigned n_waiting = 0;
                 Run *r, *before = NULL;
@@ -352,15 +356,23 @@ void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
         }
 }
 
+void endpoint_pump(Engine *e, Endpoint *n, usec_t *wait_usec) {
+        if (is_wanted(n) && n->wanted_at_usec == 0)
+                n->wanted_at_usec = engine_boottime(e);
+        pump(e, n, wait_usec);
+        if (!is_wanted(n))
+                n->wanted_at_usec = 0;
+}
+
 /* For how long has something waited here that could have been sent? */
 usec_t endpoint_stalled_usec(const Engine *e, const Endpoint *n) {
         usec_t now = engine_boottime(e);
 
-        if ((!n->asks && !n->ready[0] && !n->ready[1]) || n->n_running > 0 || now < n->paused_until_usec)
+        if (!is_wanted(n) || n->wanted_at_usec == 0 || n->n_running > 0 || now < n->paused_until_usec)
                 return 0;
         if (e->identity.state == IDENTITY_FETCHING || e->identity.state == IDENTITY_UNPROVEN)
                 return 0;
-        return usec_sub(now, MAX(n->started_at_usec, n->paused_until_usec));
+        return usec_sub(now, MAX(MAX(n->started_at_usec, n->paused_until_usec), n->wanted_at_usec));
 }
 
 /* --- Health ------------------------------------------------------------------------------------------------------- */

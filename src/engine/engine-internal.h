@@ -125,6 +125,7 @@ struct Item {
         bool changed : 1;       /* its policy was changed while a look ran: look again */
         bool stays : 1;         /* while policies are put in force: it is among the new ones too */
         bool moved : 1;         /* likewise: it differs from before */
+        bool unconfirmed : 1;   /* a change of its was accepted, and could not be read back yet */
         bool told_changed : 1;  /* state.told differs from what is stored, and nothing else does */
         bool dirty : 1;         /* state differs from what is stored */
         bool missing : 1;       /* and the next commit will not change that: it could not be put */
@@ -183,6 +184,7 @@ struct Endpoint {
         unsigned n_running;     /* exchanges, and what is being stored to go out at once */
         double tokens;
         usec_t tokens_at_usec, started_at_usec, paused_until_usec;      /* CLOCK_BOOTTIME */
+        usec_t wanted_at_usec;                  /* CLOCK_BOOTTIME: since then something has waited here, this or that; 0: nothing does */
         const Item *trial_item; /* the last lock to be extended by a reading that is only stated; to be compared only, it may be gone */
         usec_t trial_until_usec;                /* CLOCK_BOOTTIME: its effect may be awaited for so long */
         unsigned gaussdb_version;

@@ -75,6 +75,7 @@ Engine *engine_free(Engine *e) {
         }
         while ((item = e->leaving)) {   /* those that there was no memory to shelve */
                 e->leaving = item->next;
+                item->dirty = false;
                 engine_item_free(e, item);
         }
         identity_done(e);

@@ -194,7 +194,7 @@ static void run_replied(Engine *e, Flight *f, const HttpReply *reply) {
         if (q > 0 || shows_accepted(&failure))
                 identity_on_accepted(e, f);
         else if (failure.class == FAILURE_CREDENTIALS)
-                again = identity_on_refused(e, f, r->instance, &failure) && r->n_auth_tries++ < 1;
+                again = identity_on_refused(e, f, r->instance, &failure) && !failure.maybe_done && r->n_auth_tries++ < 1;
         else
                 again = fall_back(e, r, &failure);
 

@@ -89,8 +89,7 @@ void identity_refuse(Engine *e, const Failure *f) {
         id->renewed = false;
         id->failure = *f;
         id->failure.maybe_done = false;
-        /* A wrong password locks the user by the account's own rule: it is not tried again by itself. */
-        id->refused_until_usec = identity_uses_password(e) ? USEC_INFINITY : usec_add(engine_boottime(e), REFUSED_USEC);
+        id->refused_until_usec = usec_add(engine_boottime(e), REFUSED_USEC);
         say_rejected(e, f);
 }
 
@@ -394,7 +393,9 @@ bool identity_on_refused(Engine *e, const Flight *f, const Instance *i, const Fa
                 if (s && s->renewed_at_usec > 0 && f->sent_at_usec <= s->renewed_at_usec)
                         return true;            /* with the token of before: a new one is there, or on its way */
                 if (!s || s->renewed_at_usec > 0) {
-                        identity_refuse(e, failure);     /* a token that was only just given */
+                        if (s)
+                                identity_scope_forget_answer(s);
+                        identity_refuse(e, failure);     /* a token that was only just given: another one is asked for later */
                         return false;
                 }
                 identity_scope_forget_answer(s);

@@ -167,6 +167,19 @@ static void say_hampered(Run *r, const char *why) {
         say(r, &s);
 }
 
+/* What an earlier look has changed and could not read back is seen now. Of locks and grants the controls themselves remember. */
+static void say_confirmed(Run *r, const char *why) {
+        Saying s = { .id = EVENT_REMEDIATED, .said = -1, .priority = -1 };
+
+        (void) snprintf(s.message, sizeof(s.message), "%s was put back, which is read back only now: %s", control_to_string(r->item->control), why);
+        say(r, &s);
+}
+
+static void note_unconfirmed(Run *r) {
+        if (r->look.wrote && (r->item->control == CONTROL_ENCRYPTION || r->item->control == CONTROL_SCHEDULE))
+                r->item->unconfirmed = true;
+}
+
 /* The control was not as written for so long. */
 static bool is_hampered_for_long(Run *r) {
         const ControlState *state = &kept_of(r)->state;
@@ -226,6 +239,7 @@ static void end_unknown(Run *r, const Decision *d) {
         usec_t now = engine_realtime(e);
         unsigned n_unwell = outage_count(r);
 
+        note_unconfirmed(r);
         if (state->unknown_since_usec == 0 || state->unknown_since_usec > now) {
                 state->unknown_since_usec = now;
                 r->state_changed = true;
@@ -263,6 +277,9 @@ static void end_verdict(Run *r, const Decision *d) {
 
         if (state->said[SAID_API_FAILING].at_usec > 0)
                 outage_say_over(r);
+        if (item->unconfirmed && d->verdict == VERDICT_COMPLIANT && !r->look.wrote)
+                say_confirmed(r, d->why);
+        item->unconfirmed = false;
 
         /* What no longer holds may be said anew when it comes back. */
         for (int i = 0; i < SAID__MAX; i++)

@@ -212,15 +212,21 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
                 s->failed = false;
                 s->n_failed = 0;
                 s->refresh_at_usec = token.expires_at_usec - MIN(TOKEN_REFRESH_USEC, left / 2);
-                e->identity.state = IDENTITY_PROVEN;
+                if (e->identity.state != IDENTITY_REFUSED)
+                        e->identity.state = IDENTITY_PROVEN;
                 return;
         }
 
         if (r < 0)
                 identity_fail_withheld(&failure, "IAM's answer could not be read: %s", strerror(-r));
         scope_failed(e, s, &failure);
-        if (failure.class == FAILURE_CREDENTIALS)
-                identity_refuse(e, &failure);
+        if (failure.class != FAILURE_CREDENTIALS)
+                return;
+
+        identity_refuse(e, &failure);
+        /* A wrong password locks the user by the account's own rule: it is not tried again by itself. */
+        if (identity_uses_password(e))
+                e->identity.refused_until_usec = USEC_INFINITY;
 }
 
 void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {

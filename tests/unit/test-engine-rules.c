@@ -321,6 +321,21 @@ static void test_engine_says_what_cannot_be_put_back(void **state) {
         assert_int_equal(engine_world_said(w, EVENT_REMEDIATION_FAILED, NULL), 1);
 }
 
+/* A policy is removed while its state cannot be stored; then the daemon stops. */
+static void test_engine_ends_with_what_could_not_be_stored(void **state) {
+        static const char policy[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\nencryption: {expect: on, poll: 5m}\n";
+        EngineWorld *w = *state;
+
+        engine_world_change(w, "instances: {taurusdb: {" FIRST ": {encryption: off}}}");
+        assert_int_equal(engine_world_start(w, "", policy), 0);
+        w->commit_error = -EIO;
+        engine_world_run(w, 10 * USEC_PER_SEC);
+        assert_int_equal(engine_world_said(w, EVENT_STATE_FAILING, NULL), 1);
+        assert_int_equal(engine_world_reload(w, NULL, ""), 0);
+        engine_world_run(w, USEC_PER_MINUTE);
+        engine_world_kill(w);
+}
+
 /* The next commit, of another control, goes well before what the one before it lost is put again: it does not make up for that. */
 static void test_engine_freeze_outlives_others_commits(void **state) {
         static const char policies[] = "name: a\nservice: taurusdb\ninstance_id: " FIRST "\nlock: {retention_days: 30, renew_before: 7d, poll: 1h}\n---\n"
@@ -517,6 +532,7 @@ int main(void) {
                 TEST(test_engine_freeze_outlives_others_commits),
                 cmocka_unit_test(test_engine_tries_a_stated_reading_on_one_lock),
                 TEST(test_engine_says_what_cannot_be_put_back),
+                TEST(test_engine_ends_with_what_could_not_be_stored),
                 cmocka_unit_test(test_engine_grant_outlives_a_failing_disk),
                 TEST(test_engine_grant_outlives_its_policy_and_a_failing_disk),
                 TEST(test_engine_sends_no_old_decision),
