@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
+#include <syslog.h>
 
 #include "engine/engine-internal.h"
 
@@ -82,8 +83,8 @@ void engine_item_plan_poll(Engine *e, Item *item) {
         item->poll_at_usec = e->started_at_usec + slot;
 }
 
-/* No endpoint is known for it: there is nobody to ask. */
-static void say_no_endpoint(Engine *e, Item *item) {
+/* No endpoint is known for it: there is nobody to ask. @priority: as of events. */
+static void say_no_endpoint(Engine *e, Item *item, int priority) {
         Event event = EVENT(EVENT_UNKNOWN);
         const Instance *i = item->instance;
 
@@ -92,30 +93,43 @@ static void say_no_endpoint(Engine *e, Item *item) {
         event.service = service_to_string(i->service);
         event.region = i->terms->region;
         event.control = control_to_string(item->control);
+        event.priority = priority;
         event_set_message(&event, "%s: %s cannot be looked at: no endpoint is known for service %s in region %s, set endpoints.%s",
                           i->name, control_to_string(item->control), service_to_string(i->service), i->terms->region ? i->terms->region : "(none)",
                           service_to_string(i->service));
         engine_say(e, &event);
 }
 
-/* There is nobody to ask any more. */
-void engine_item_lost_endpoint(Engine *e, Item *item) {
-        say_no_endpoint(e, item);
-        if (item_open(e, item) >= 0) {  /* without memory it is said, and that is all */
-                ControlState *state = &item->open->kept.state;
+/* Again after a day, and louder when it has gone on for as long as unknown may. */
+static void note_no_endpoint(Engine *e, Item *item) {
+        ControlState *state = &item->open->kept.state;
+        usec_t now = engine_realtime(e), long_usec = unknown_long_usec(item->instance, item->control);
+        bool is_long;
 
-                item_note_end(e, item, "no endpoint is known for its service in its region", NULL);
-                if (state->unknown_since_usec == 0)
-                        state->unknown_since_usec = engine_realtime(e);
+        item_note_end(e, item, "no endpoint is known for its service in its region", NULL);
+        if (state->unknown_since_usec == 0)
+                state->unknown_since_usec = now;
+        is_long = usec_sub(now, state->unknown_since_usec) >= long_usec;
+        if (said_news(&state->said[is_long ? SAID_UNKNOWN_LONG : SAID_UNKNOWN], now, 0))
+                say_no_endpoint(e, item, is_long ? LOG_ERR : -1);
+}
+
+/* There is nobody to ask any more. Looked at again at each poll, for who is told of it. */
+void engine_item_lost_endpoint(Engine *e, Item *item) {
+        if (item_open(e, item) >= 0) {
+                note_no_endpoint(e, item);
                 item_close(e, item);
-        }
+        } else
+                say_no_endpoint(e, item, -1);   /* without memory it is said, and that is all */
+
         engine_item_show(e, item, VERDICT_UNKNOWN);
-        heap_remove(&e->due, &item->due);
         heap_remove(&e->renewals, &item->renewal);
-        if (e->options.once && !item->finished) {
+        if (e->options.once) {
+                heap_remove(&e->due, &item->due);
+                e->n_finished += !item->finished;
                 item->finished = true;
-                e->n_finished++;
-        }
+        } else
+                heap_put(&e->due, &item->due, usec_add(engine_boottime(e), instance_poll_usec(item->instance, item->control)));
 }
 
 void engine_item_done(Engine *e, Item *item, usec_t at_usec) {

@@ -432,6 +432,7 @@ void item_note_end(Engine *e, Item *item, const char *why, const Failure *failur
 void item_note_change(Engine *e, Item *item, EventId id, const char *request_id);      /* a change was made and read back */
 
 /* look.c */
+usec_t unknown_long_usec(const Instance *i, Control c);         /* after which what is unknown is an error */
 void look_begin(Engine *e, Item *item);
 void look_continue(Run *r, const Answer *answer, const Failure *failure);
 bool look_may_send(Run *r);     /* may its ask still go out? If not, the look has gone on, and the run may be gone */

@@ -174,6 +174,8 @@ int engine_run(Engine *e, usec_t *ret_wait_usec) {
                 heap_remove(&e->due, node);
                 if (item->endpoint_number > 0)
                         endpoint_queue_item(item_endpoint(e, item), item, engine_item_goes_first(e, item));
+                else
+                        engine_item_lost_endpoint(e, item);
         }
 
         /* Locks first, also where another service could have sent the request that shows whether the key is good; and before that, endpoints

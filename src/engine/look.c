@@ -231,11 +231,15 @@ static void end(Run *r, usec_t wait_usec, bool retry, const char *why) {
         engine_item_done(e, item, at_usec);
 }
 
+usec_t unknown_long_usec(const Instance *i, Control c) {
+        return c == CONTROL_LOCK ? MIN(UNKNOWN_LONG_USEC, i->terms->lock->renew_before_usec / 2) : UNKNOWN_LONG_USEC;
+}
+
 static void end_unknown(Run *r, const Decision *d) {
         Engine *e = r->engine;
         Item *item = r->item;
         ControlState *state = &kept_of(r)->state;
-        usec_t long_usec = UNKNOWN_LONG_USEC;
+        usec_t long_usec = unknown_long_usec(r->instance, item->control);
         usec_t now = engine_realtime(e);
         unsigned n_unwell = outage_count(r);
 
@@ -254,8 +258,6 @@ static void end_unknown(Run *r, const Decision *d) {
         if (r->failed)
                 outage_say(r, n_unwell);
 
-        if (item->control == CONTROL_LOCK)
-                long_usec = MIN(long_usec, r->instance->terms->lock->renew_before_usec / 2);
         if (usec_sub(now, state->unknown_since_usec) >= long_usec)
                 say_unknown(r, LOG_ERR, SAID_UNKNOWN_LONG, d->why);
         else if (state->n_unknown >= UNKNOWN_POLLS)

@@ -271,9 +271,10 @@ static void load(SimWorld *w, const char *settings, const char *policies) {
         if (settings) {
                 if (asprintf(&text, "region: ap-southeast-1\nproject_id: " PROJECT "\ndomain_id: " DOMAIN "\n"
                              "credentials: {%s}\n"
-                             "endpoints: {taurusdb: \"https://127.0.0.1:1\", dbss: \"https://127.0.0.1:2\", gaussdb: \"https://127.0.0.1:3\", "
+                             "endpoints: {%sdbss: \"https://127.0.0.1:2\", gaussdb: \"https://127.0.0.1:3\", "
                              "iam: \"https://127.0.0.1:4\", metadata: \"http://127.0.0.1:5\"}\n%s",
-                             w->credentials ? w->credentials : "source: environment", settings) < 0)
+                             w->credentials ? w->credentials : "source: environment",
+                             w->no_taurusdb ? "" : "taurusdb: \"https://127.0.0.1:1\", ", settings) < 0)
                         FAIL("memory\n");
                 must(settings_load_buffer("holdfast.yaml", text, strlen(text), &d, &s), &d, "settings");
                 free(w->settings_yaml);

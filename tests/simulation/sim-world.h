@@ -55,6 +55,7 @@ typedef struct SimWorld {
         const char *access_key, *secret_key;    /* NULL: none */
         const char *password;           /* source password; NULL: none */
         const char *credentials;        /* of holdfast.yaml; NULL: "source: environment" */
+        bool no_taurusdb;       /* no endpoint is written for it */
         /* Answers a request in the simulated cloud's place, after @delay_usec. Returns false to leave it to the cloud. */
         bool (*hook)(struct SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec);
         unsigned phase;                 /* the hook's own */

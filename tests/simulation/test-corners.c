@@ -150,6 +150,24 @@ static void test_lock_that_is_not_mentioned_expires(void **state) {
         world_teardown(&w);
 }
 
+/* Nobody to ask: said again every day, and louder after one. */
+static void test_lost_endpoint_is_said_again(void **state) {
+        static const char policy[] = "name: orders\nservice: taurusdb\nregion: nowhere-1\ninstance_id: " ORDERS "\nencryption: {expect: on}\n";
+        SimWorld w;
+
+        world_setup(&w, "instances: {taurusdb: {" ORDERS ": {encryption: on}}}");
+        w.no_taurusdb = true;
+        world_start(&w, "", policy);
+        for (int i = 0; i < 5; i++) {
+                world_run(&w, USEC_PER_HOUR);
+                world_reload_settings(&w, "", policy);
+        }
+        assert_int_equal(world_said(&w, EVENT_UNKNOWN, NULL), 1);
+        world_run(&w, 10 * USEC_PER_DAY);
+        assert_in_range(world_said(&w, EVENT_UNKNOWN, NULL), 10, 13);
+        world_teardown(&w);
+}
+
 /* --- Tokens --------------------------------------------------------------------------------------------------------- */
 
 static void give_token(SimWorld *w, HttpReply *ret) {
@@ -224,6 +242,7 @@ int main(void) {
                 cmocka_unit_test(test_extension_by_hand_is_not_ours),
                 cmocka_unit_test(test_change_is_told_when_it_is_read_back),
                 cmocka_unit_test(test_lock_that_is_not_mentioned_expires),
+                cmocka_unit_test(test_lost_endpoint_is_said_again),
                 cmocka_unit_test(test_waiting_for_a_token_is_not_stuck),
                 cmocka_unit_test(test_refused_tokens_are_tried_again),
         };
