@@ -266,7 +266,7 @@ static void test_callback_may_send(void **state) {
 static void test_start_needs_no_turn_of_its_own(void **state) {
         Raw *raw = raw_new(RAW_ANSWER, ANSWER_OK);
         Fixture *f = fixture_new(NULL);
-        usec_t end = now_usec() + PATIENCE_USEC;
+        usec_t began = now_usec();
         size_t n_turns = 0;
 
         ask(f, plain_request(HTTP_GET, raw->port, NULL));       /* the connection */
@@ -279,13 +279,14 @@ static void test_start_needs_no_turn_of_its_own(void **state) {
                 int r = sd_event_run(f->event, USEC_PER_MSEC);  /* 0: nothing has come */
 
                 assert_true(r >= 0);
-                assert_true(now_usec() < end);
+                assert_true(now_usec() < began + PATIENCE_USEC);
                 n_turns += r > 0;
         }
         assert_int_equal(f->n_told, 51);
-        assert_in_range(n_turns, 51, 54);       /* and the tick that watches deadlines */
+        assert_in_range(n_turns, 51, 54 + (now_usec() - began) / USEC_PER_SEC);        /* and the ticks that watch deadlines */
         transport_start(f->transport);          /* nothing is to be started */
         fixture_free(f);
+        raw_stop(raw);
         raw_free(raw);
 }
 
