@@ -188,6 +188,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
                 return reopen_later(source);
         }
 
+        engine_take_frozen(m->engine, before.engine);
         transport_free(before.transport);
         engine_free(before.engine);
         manager_say(m, EVENT_STATE_RECOVERED, "%s: state is stored again", m->options->state);

@@ -230,6 +230,9 @@ typedef struct Scope {
         usec_t renewed_at_usec; /* CLOCK_BOOTTIME: renewed on a refusal, and no call went through since; 0: not */
         Failure failure;        /* the last, while not known */
         bool failed;
+        unsigned n_refused;     /* answers in a row without what was asked for, though IAM itself was well */
+        usec_t refused_since_usec;              /* CLOCK_BOOTTIME */
+        Said said_failing;
 } Scope;
 
 typedef struct Identity {

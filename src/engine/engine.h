@@ -88,6 +88,8 @@ void engine_on_reply(Engine *e, uint64_t cookie, const HttpReply *reply);
 void engine_on_answer(Engine *e, uint64_t cookie, const Answer *answer); /* to a recall(); borrowed. NULL: it is withheld */
 void engine_on_committed(Engine *e, int result);        /* 0, or why nothing was stored */
 void engine_on_no_store(Engine *e, int error);          /* there is none to put anything in, and that was said */
+/* Of @before, which ran without a store, to @e, which has one and takes its place: what may be forgotten by nobody but an administrator. */
+void engine_take_frozen(Engine *e, const Engine *before);
 void engine_on_credentials_changed(Engine *e);          /* a watched file changed */
 void engine_on_clock_step(Engine *e);                   /* clock stepped, or resumed from suspend: all due is due now, locks first */
 void engine_stop(Engine *e);                            /* begin nothing new; running exchanges end */

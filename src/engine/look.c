@@ -267,7 +267,7 @@ static void end_unknown(Run *r, const Decision *d) {
         if (kept_of(r)->failure)
                 kept_of(r)->failure->n_unwell = n_unwell;
         engine_item_show(e, item, VERDICT_UNKNOWN);
-        end(r, USEC_INFINITY, r->failed && class_is_transient(r->failure.class), d->why);
+        end(r, USEC_INFINITY, r->failed && (class_is_transient(r->failure.class) || r->failure.of_iam), d->why);
 }
 
 static void end_verdict(Run *r, const Decision *d) {

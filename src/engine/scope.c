@@ -10,6 +10,7 @@
  */
 
 #define TOKEN_REFRESH_USEC (30 * USEC_PER_MINUTE)       /* IAM tokens last 24 h */
+#define SCOPE_TEXT_MAX 160
 
 void identity_scope_forget_answer(Scope *s) {
         if (s->token.token) {
@@ -123,6 +124,71 @@ static int scope_send(Engine *e, Scope *s, bool probing) {
         return r;
 }
 
+static const char *scope_what(const Scope *s) {
+        return s->is_token ? "token" : "project";
+}
+
+static const char *scope_of(const Scope *s, char buf[static SCOPE_TEXT_MAX]) {
+        (void) snprintf(buf, SCOPE_TEXT_MAX, "%s %.128s", s->project_id ? "project" : "region", s->project_id ? s->project_id : s->region);
+        return buf;
+}
+
+/* What IAM does is said of IAM: of the service that was to be asked it says nothing. */
+static void withhold(const Scope *s, Failure *ret) {
+        char of[SCOPE_TEXT_MAX];
+
+        *ret = s->failure;
+        ret->class = FAILURE_WITHHELD;
+        ret->of_iam = true;
+        ret->maybe_done = false;
+        (void) snprintf(ret->message, sizeof(ret->message), "no %s for %s from IAM: %.800s", scope_what(s), scope_of(s, of), s->failure.message);
+}
+
+static void scope_event(Event *event, const Scope *s) {
+        event->service = service_to_string(SERVICE_IAM);
+        event->region = s->region;
+}
+
+/* An IAM that does not answer is said as any endpoint is, and refused credentials as those; this is of what else it may say. */
+static void note_refused(Engine *e, Scope *s) {
+        const Failure *f = &s->failure;
+        Event event = EVENT(EVENT_API_FAILING);
+        char of[SCOPE_TEXT_MAX];
+
+        if (failure_is_unwell(f->class) || f->class == FAILURE_CREDENTIALS)
+                return;
+        if (s->n_refused++ == 0)
+                s->refused_since_usec = engine_boottime(e);
+        if (!said_news(&s->said_failing, engine_realtime(e), digest_failure(f)))
+                return;
+
+        scope_event(&event, s);
+        event.http_status = f->http_status;
+        event.error_code = f->code[0] ? f->code : NULL;
+        event.request_id = f->request_id[0] ? f->request_id : NULL;
+        event_set_message(&event, "%s: no %s for %s (%s): %s", s->iam->origin, scope_what(s), scope_of(s, of),
+                          failure_class_to_string(f->class), f->message);
+        engine_say(e, &event);
+}
+
+static void scope_known(Engine *e, Scope *s) {
+        Event event = EVENT(EVENT_API_RECOVERED);
+        char of[SCOPE_TEXT_MAX], lasted[TIME_TEXT_MAX];
+
+        if (s->said_failing.at_usec > 0) {
+                scope_event(&event, s);
+                event_set_message(&event, "%s: the %s for %s is there, after %s and %u refusals", s->iam->origin, scope_what(s), scope_of(s, of),
+                                  duration_format_human(usec_sub(engine_boottime(e), s->refused_since_usec), lasted), s->n_refused);
+                engine_say(e, &event);
+        }
+
+        s->said_failing = (Said) {};
+        s->n_refused = 0;
+        s->known = true;
+        s->failed = false;
+        s->n_failed = 0;
+}
+
 /* Is the scope's answer there? If not, sees to it that it is asked for. */
 IdentityAnswer identity_scope_pass(Engine *e, Scope *s, bool probing, Failure *reterr) {
         usec_t wait = USEC_INFINITY, now = engine_boottime(e);
@@ -147,8 +213,7 @@ IdentityAnswer identity_scope_pass(Engine *e, Scope *s, bool probing, Failure *r
         if (fresh)
                 return IDENTITY_GO;     /* renewed while the old one still holds */
         if (s->failed && !s->fetching && now < s->retry_at_usec && (!e->options.once || s->n_failed >= IDENTITY_ONCE_TRIES)) {
-                *reterr = s->failure;
-                reterr->maybe_done = false;
+                withhold(s, reterr);
                 return IDENTITY_NO;
         }
         return IDENTITY_WAIT;
@@ -159,6 +224,7 @@ static void scope_failed(Engine *e, Scope *s, const Failure *f) {
         s->failed = true;
         s->retry_at_usec = engine_boottime(e) + MAX(identity_backoff(e, s->n_failed), MIN(f->retry_after_usec, IDENTITY_RETRY_MAX_USEC));
         s->n_failed++;
+        note_refused(e, s);
         /* What is no passing trouble is not worth asking again soon. */
         if (f->class != FAILURE_TRANSPORT && f->class != FAILURE_SERVER && f->class != FAILURE_THROTTLED && f->class != FAILURE_BUSY) {
                 s->n_failed = MAX(s->n_failed, (unsigned) IDENTITY_ONCE_TRIES);
@@ -169,11 +235,10 @@ static void scope_failed(Engine *e, Scope *s, const Failure *f) {
 /* Another token than before; the first is no news. */
 static void say_renewed(Engine *e, const Scope *s) {
         Event event = EVENT(EVENT_CREDENTIALS_REFRESHED);
+        char of[SCOPE_TEXT_MAX];
 
-        event.service = service_to_string(SERVICE_IAM);
-        event.region = s->region;
-        event_set_message(&event, "%s: the token for %s %s was renewed", s->iam->origin, s->project_id ? "project" : "region",
-                          s->project_id ? s->project_id : s->region);
+        scope_event(&event, s);
+        event_set_message(&event, "%s: the token for %s was renewed", s->iam->origin, scope_of(s, of));
         engine_say(e, &event);
 }
 
@@ -208,9 +273,7 @@ void identity_on_token(Engine *e, Flight *f, const HttpReply *reply) {
                         say_renewed(e, s);
                 identity_scope_forget_answer(s);
                 s->token = token;
-                s->known = true;
-                s->failed = false;
-                s->n_failed = 0;
+                scope_known(e, s);
                 s->refresh_at_usec = token.expires_at_usec - MIN(TOKEN_REFRESH_USEC, left / 2);
                 if (e->identity.state != IDENTITY_REFUSED)
                         e->identity.state = IDENTITY_PROVEN;
@@ -250,9 +313,7 @@ void identity_on_project(Engine *e, Flight *f, const HttpReply *reply) {
                 s->token.project_id = STEAL(project.project_id);
                 s->token.domain_id = STEAL(project.domain_id);
                 project_done(&project);
-                s->known = true;
-                s->failed = false;
-                s->n_failed = 0;
+                scope_known(e, s);
                 identity_on_accepted(e, f);
                 return;
         }

@@ -285,6 +285,22 @@ int engine_restore(Engine *e, const StateRecord *record) {
         return -EINVAL;
 }
 
+void engine_take_frozen(Engine *e, const Engine *before) {
+        assert(e);
+        assert(before);
+
+        for (const Endpoint *b = before->endpoints; b; b = b->hh.next) {
+                Endpoint *n = b->state.frozen ? endpoint_get(e, b->origin, b->service, b->region) : NULL;
+
+                if (!n || n->state.frozen)
+                        continue;
+                n->state.frozen = true;
+                n->state.frozen_at_usec = b->state.frozen_at_usec;
+                memcpy(n->state.frozen_why, b->state.frozen_why, sizeof(n->state.frozen_why));
+                engine_put_endpoint(e, n);
+        }
+}
+
 /* --- New locks a day ---------------------------------------------------------------------------------------------- */
 
 void engine_note_enabled(Engine *e, Service service, const char *instance_id, usec_t at_usec) {

@@ -243,4 +243,5 @@ typedef struct Failure {
         bool maybe_done;        /* a write that may have been carried out: read before anything else */
         bool token_expired;     /* CREDENTIALS: renewing the token is worth one try */
         bool locked_out;        /* CREDENTIALS: the cloud says that the key is locked */
+        bool of_iam;            /* WITHHELD: IAM gave no token or project for it, and is asked again; status and code are IAM's */
 } Failure;

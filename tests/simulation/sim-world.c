@@ -287,7 +287,7 @@ static void load(SimWorld *w, const char *settings, const char *policies) {
         diagnostics_done(&d);
 }
 
-void world_start(SimWorld *w, const char *settings, const char *policies) {
+static Engine *new_engine(SimWorld *w) {
         World world = {
                 .userdata = w,
                 .realtime = world_realtime,
@@ -301,14 +301,26 @@ void world_start(SimWorld *w, const char *settings, const char *policies) {
                 .credentials = world_credentials,
         };
         EngineOptions options = { .once = w->once, .observe = w->observe };
+        Engine *e;
+
+        if (engine_new(&world, &options, &e) < 0)
+                FAIL("engine_new\n");
+        if (w->store && store_load(w->store, restore, e, NULL) < 0)
+                FAIL("store_load\n");
+        return e;
+}
+
+static void open_store(SimWorld *w) {
         char *aside = NULL;
 
         if (store_open(w->dir, &w->store, &aside) < 0 || aside)
                 FAIL("store_open\n");
-        if (engine_new(&world, &options, &w->engine) < 0)
-                FAIL("engine_new\n");
-        if (store_load(w->store, restore, w->engine, NULL) < 0)
-                FAIL("store_load\n");
+}
+
+void world_start(SimWorld *w, const char *settings, const char *policies) {
+        if (w->put_error >= 0)
+                open_store(w);
+        w->engine = new_engine(w);
         load(w, settings, policies);
 }
 
@@ -328,6 +340,18 @@ static void drop_pending(SimWorld *w) {
                 http_reply_done(&p->reply);
                 free(p);
         }
+}
+
+void world_reopen(SimWorld *w, const char *policies) {
+        Engine *before = w->engine;
+
+        w->put_error = w->commit_error = 0;
+        open_store(w);
+        w->engine = new_engine(w);
+        load(w, NULL, policies);
+        engine_take_frozen(w->engine, before);
+        drop_pending(w);
+        engine_free(before);
 }
 
 void world_kill(SimWorld *w) {

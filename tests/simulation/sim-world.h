@@ -71,10 +71,11 @@ typedef struct SimWorld {
 void world_setup(SimWorld *w, const char *cloud);
 void world_teardown(SimWorld *w);
 
-/* Starts the engine, with what the store has. @settings: lines of holdfast.yaml besides region and ids, or "". */
+/* Starts the engine, with what the store has; without one if put_error is set. @settings: lines of holdfast.yaml besides region and ids, or "". */
 void world_start(SimWorld *w, const char *settings, const char *policies);
 void world_reload(SimWorld *w, const char *policies);
 void world_reload_settings(SimWorld *w, const char *settings, const char *policies);
+void world_reopen(SimWorld *w, const char *policies);    /* there was no store, now there is */
 void world_kill(SimWorld *w);           /* as kill -9: nothing is committed, nothing answered */
 
 void world_run(SimWorld *w, usec_t for_usec);

@@ -4,6 +4,7 @@
  * The engine with its controls, signing, decoding and store against the simulated cloud: what is due when, what is sent, said and kept.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -305,6 +306,30 @@ static void test_engine_freeze_outlives_a_restart(void **state) {
         assert_int_equal(world_said(w, EVENT_LOCK_THAWED, NULL), 1);
 }
 
+/* Nothing was stored meanwhile, so the new engine finds no sign of what was seen. */
+static void test_engine_freeze_outlives_a_missing_store(void **state) {
+        SimWorld *w = *state;
+
+        w->put_error = w->commit_error = -EIO;
+        world_start(w, "", lock_only);
+        world_run(w, 2 * USEC_PER_HOUR);
+        world_change(w, "instances: {taurusdb: {" ORDERS ": {lock: {start: -27d, end: +2d}}}}");      /* shorter than before */
+        world_run(w, 2 * USEC_PER_HOUR);
+        assert_int_equal(world_said(w, EVENT_LOCK_FROZEN, NULL), 1);
+
+        world_reopen(w, lock_only);
+        world_run(w, 12 * USEC_PER_HOUR);
+        assert_int_equal(world_writes(w, "vault-lock"), 0);
+
+        world_kill(w);
+        world_start(w, "", lock_only);
+        world_run(w, 12 * USEC_PER_HOUR);
+        assert_int_equal(world_writes(w, "vault-lock"), 0);
+        assert_int_equal(engine_thaw(w->engine, NULL), 1);
+        world_run(w, 12 * USEC_PER_HOUR);
+        assert_int_equal(world_writes(w, "vault-lock"), 1);
+}
+
 static void test_engine_new_locks_a_day(void **state) {
         SimWorld *w = *state;
         char cloud[4096] = "instances:\n  taurusdb:\n", text[8192] = "";
@@ -485,6 +510,7 @@ int main(void) {
                 cmocka_unit_test(test_engine_sends_no_lock_request_that_is_not_stored),
                 TEST(test_engine_keeps_what_it_learned),
                 TEST(test_engine_freeze_outlives_a_restart),
+                TEST(test_engine_freeze_outlives_a_missing_store),
                 TEST(test_engine_new_locks_a_day),
                 TEST(test_engine_reload),
                 TEST(test_engine_reload_while_looks_run),

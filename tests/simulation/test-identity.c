@@ -86,12 +86,17 @@ static size_t count_path(const SimWorld *w, const char *part) {
 
 /* --- Passwords and tokens ----------------------------------------------------------------------------------------- */
 
-enum { TOKEN_FIRST, TOKEN_SECOND };
+enum { TOKEN_FIRST, TOKEN_SECOND, TOKEN_FORBIDDEN, TOKEN_UNREACHABLE };
 
 static bool answer_tokens(SimWorld *w, const HttpRequest *q, HttpReply *ret, usec_t *delay_usec) {
         const char *token = http_request_header(q, "X-Auth-Token");
 
         if (strstr(q->path, "auth/tokens")) {
+                if (w->phase == TOKEN_FORBIDDEN || w->phase == TOKEN_UNREACHABLE) {
+                        *ret = w->phase == TOKEN_FORBIDDEN ? world_reply(w, 403, "{\"error\":{\"code\":403,\"message\":\"no\",\"title\":\"Forbidden\"}}") :
+                                (HttpReply) { .outcome = HTTP_LOST, .error = strdup("timed out") };
+                        return true;
+                }
                 if (!memmem(q->body, q->n_body, "\"right\"", 7)) {
                         *ret = world_reply(w, 401, "{\"error\":{\"code\":401,\"message\":\"bad\",\"title\":\"Unauthorized\"}}");
                         return true;
@@ -162,6 +167,37 @@ static void test_identity_waits_for_the_rate_of_iam(void **state) {
         world_start(w, "http: {rate: 1/s}\n", policies);
         world_run(w, USEC_PER_MINUTE);
         assert_int_equal(counts(w).n_compliant, 3);
+}
+
+/* What IAM refuses is said of IAM, once: of the services, and of twenty instances, nothing is known. */
+static void test_identity_iam_that_fails_is_said_once(void **state) {
+        static const unsigned phases[] = { TOKEN_FORBIDDEN, TOKEN_UNREACHABLE };
+
+        for (size_t i = 0; i < N_ELEMENTS(phases); i++) {
+                char *policies = encryption_policies(20);
+                SimWorld w;
+
+                world_setup(&w, cloud);
+                w.hook = answer_tokens;
+                w.phase = phases[i];
+                w.password = "secret";
+                w.credentials = "source: password, user_name: right, domain_name: d";
+                world_start(&w, "", policies);
+                world_run(&w, USEC_PER_HOUR);
+                assert_int_equal(counts(&w).n_unknown, 20);
+                assert_int_equal(world_said(&w, EVENT_API_FAILING, NULL), 1);
+                assert_null(strstr(world_last(&w, EVENT_API_FAILING)->message, "not permitted to look"));
+                assert_int_equal(world_said(&w, EVENT_UNKNOWN, NULL), 20);
+                assert_non_null(strstr(world_last(&w, EVENT_UNKNOWN)->message, "no token for project " PROJECT " from IAM: "));
+                assert_in_range(count_path(&w, "auth/tokens"), 10, 40); /* every five minutes, or as often as what passes is tried again */
+
+                w.phase = TOKEN_FIRST;
+                world_run(&w, 11 * USEC_PER_MINUTE);
+                assert_int_equal(counts(&w).n_compliant, 20);
+                assert_int_equal(world_said(&w, EVENT_API_RECOVERED, NULL), 1);
+                world_teardown(&w);
+                free(policies);
+        }
 }
 
 /* --- Temporary keys ----------------------------------------------------------------------------------------------- */
@@ -391,6 +427,7 @@ int main(void) {
                 TEST(test_identity_revoked_token_is_renewed),
                 TEST(test_identity_corrected_user),
                 TEST(test_identity_waits_for_the_rate_of_iam),
+                cmocka_unit_test(test_identity_iam_that_fails_is_said_once),
                 cmocka_unit_test(test_identity_withdrawn_temporary_key),
                 TEST(test_identity_metadata_with_no_newer_key),
                 TEST(test_identity_no_policies_no_requests),
