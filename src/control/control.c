@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* A list that is longer than these pages never ends, or is none that an instance can have. Picked. */
+#define PAGES_MAX 1000
+
 Saying *decision_say(Decision *d, EventId id, int said, uint32_t digest, const char *format, ...) {
         Saying *s;
         va_list ap;
@@ -102,6 +105,33 @@ bool decision_read_back(Decision *d, Look *look, Call call) {
         }
 
         look->n_reads_back++;
+        return true;
+}
+
+/* Without a total the list ends with a page that is not full. */
+static bool is_last_page(const BackupPage *page, int64_t next_offset) {
+        if (page->n_items == 0)
+                return true;
+
+        return page->total < 0 ? page->n_items < BACKUP_PAGE_LIMIT : next_offset >= page->total;
+}
+
+bool decision_next_page(Decision *d, Look *look, Call call, const BackupPage *page) {
+        assert(d);
+        assert(look);
+        assert(page);
+
+        /* A page that is shorter than asked for is followed where it ends; what comes twice does no harm. */
+        look->offset += (int64_t) MIN(page->n_items, (size_t) BACKUP_PAGE_LIMIT);
+        if (is_last_page(page, look->offset))
+                return false;
+
+        if (++look->n_pages >= PAGES_MAX)
+                decision_unknown(d, "the list of backups does not end after %d pages", PAGES_MAX);
+        else {
+                decision_ask(d, call);
+                d->ask.backups.offset = look->offset;
+        }
         return true;
 }
 

@@ -24,7 +24,7 @@ typedef struct Look {
         bool enable_refused;    /* lock: the cloud refused to enable a lock that ran out */
         int n_reads_back;
         int64_t offset;         /* of the page asked for */
-        int64_t n_seen;
+        unsigned n_pages;       /* of the list of backups, seen */
         usec_t short_end_usec;  /* lock: an end before the known one was read once, to be confirmed */
         char request_id[REQUEST_ID_MAX];        /* of the last write */
         char backup_id[BACKUP_ID_MAX];
@@ -135,6 +135,10 @@ void saying_set_failure(Saying *s, const Failure *f);   /* status, code, request
 uint32_t digest_text(const char *s);    /* FNV-1a, for news only, never for identity */
 uint32_t digest_failure(const Failure *f);      /* likewise, of a change that failed: which class, which code */
 void decision_say_failed(Decision *d, const Failure *f, const char *what);      /* remediation-failed: "<what>: <cloud's words>" */
+
+/* Goes on with the list of backups where @page ends: asks for the next, or, where the list has no end, leaves the control unknown. Returns
+ * false if @page was the last, and nothing is decided. */
+bool decision_next_page(Decision *d, Look *look, Call call, const BackupPage *page);
 
 /* How long a change may take to show in a read: reads back after 0, 1 and 5 seconds; picked, not measured. */
 #define READ_BACK_MAX 3

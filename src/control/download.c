@@ -18,9 +18,6 @@ enum {
         PHASE_AUTHORIZE,
 };
 
-/* A list that is longer than these pages never ends, or is none that an instance can have. Picked. */
-#define PAGES_MAX 1000
-
 /* A grant this far ahead of now is the cloud's clock against ours; further ahead, a clock was stepped. Picked. */
 #define AHEAD_MAX_USEC (15 * USEC_PER_MINUTE)
 
@@ -308,14 +305,6 @@ static void take_page(const BackupPage *page, Look *look) {
         }
 }
 
-/* Without a total the list ends with a page that is not full. */
-static bool is_last_page(const BackupPage *page, int64_t next_offset) {
-        if (page->n_items == 0)
-                return true;
-
-        return page->total < 0 ? page->n_items < BACKUP_PAGE_LIMIT : next_offset >= page->total;
-}
-
 static void ask_page(const Situation *s, Decision *d) {
         s->look->phase = PHASE_LIST;
         decision_ask(d, CALL_GAUSSDB_BACKUPS);
@@ -334,15 +323,8 @@ static void on_page(const Situation *s, Decision *d) {
         page = &s->answer->backups;
         take_page(page, look);
 
-        /* A page that is shorter than asked for is followed where it ends; what comes twice does no harm. */
-        look->offset += (int64_t) MIN(page->n_items, (size_t) BACKUP_PAGE_LIMIT);
-        if (!is_last_page(page, look->offset)) {
-                if (++look->n_seen < PAGES_MAX)
-                        ask_page(s, d);
-                else
-                        decision_unknown(d, "the list of backups does not end after %d pages", PAGES_MAX);
+        if (decision_next_page(d, look, CALL_GAUSSDB_BACKUPS, page))
                 return;
-        }
 
         if (look->backup_id[0] == '\0') {
                 (void) decision_say(d, EVENT_DRIFT, SAID_DRIFT, 1,

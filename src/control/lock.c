@@ -337,13 +337,8 @@ static void on_backups(const Situation *s, Decision *d) {
                 }
         }
 
-        s->look->offset += BACKUP_PAGE_LIMIT;
-        if (page->n_items > 0 && (page->total < 0 ? page->n_items >= BACKUP_PAGE_LIMIT : s->look->offset < page->total) &&
-            s->look->offset < BACKUP_PAGE_LIMIT * BACKUP_PAGE_MAX) {
-                decision_ask(d, CALL_TAURUSDB_BACKUPS);
-                d->ask.backups.offset = s->look->offset;
+        if (decision_next_page(d, s->look, CALL_TAURUSDB_BACKUPS, page))
                 return;
-        }
 
         (void) decision_say(d, EVENT_LOCK_EMPTY, SAID_LOCK_EMPTY, 1,
                             "the compliance lock has nothing to protect: no completed manual backup is younger than %s",

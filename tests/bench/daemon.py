@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import pathlib
 import queue
 import re
 import shutil
@@ -20,6 +21,8 @@ Notice = collections.namedtuple("Notice", "at cpu_usec text")   # CLOCK_MONOTONI
 
 # Of nobody; the servers here do not ask, or are told.
 ACCESS_KEY, SECRET_KEY = "BENCHACCESSKEY000001", "bench-secret-of-a-cloud-that-does-not-exist"
+
+UNIT = pathlib.Path(__file__).parents[2] / "systemd" / "holdfast.service.in"
 
 
 @dataclass
@@ -71,7 +74,8 @@ class Daemon:
         self.socket.bind(str(self.folder / "notify"))
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NOTIFY_SOCKET": str(self.folder / "notify"),
                        "HUAWEICLOUD_SDK_AK": ACCESS_KEY, "HUAWEICLOUD_SDK_SK": SECRET_KEY,
-                       "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}         # it does not appear on the bus of this host
+                       "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent",         # it does not appear on the bus of this host
+                       **dict(re.findall(r"^Environment=(\w+)=(\S+)$", UNIT.read_text(), re.M))}
         if watchdog_seconds:
             environment["WATCHDOG_USEC"] = str(watchdog_seconds * 1000000)
         with open(self.log, "wb") as log:

@@ -53,7 +53,7 @@ typedef struct Model {
         bool may_pass_cap;
         Fault read_fault;       /* FAULT_FORBIDDEN: cannot be read */
         const BackupFacts *backups;
-        size_t n_backups;
+        size_t n_backups, page;         /* as many are given at once; 0: all */
 } Model;
 
 typedef struct Case {
@@ -201,7 +201,7 @@ static void look(Case *c) {
         memset(c->n_said, 0, sizeof(c->n_said));
         c->text[0] = '\0';
 
-        for (int i = 0; i < 40; i++) {
+        for (size_t i = 0; i < 40 + m->n_backups; i++) {
                 Decision d = {};
                 Situation s = {
                         .instance = &c->instance,
@@ -265,10 +265,13 @@ static void look(Case *c) {
                         has_answer = model_read(m, &answer, &f);
                 else {
                         assert_int_equal(d.ask.call, CALL_TAURUSDB_BACKUPS);
+                        size_t from = MIN((size_t) d.ask.backups.offset, m->n_backups);
+                        size_t n = MIN(m->n_backups - from, m->page > 0 ? m->page : m->n_backups);
+
                         answer = (Answer) {
                                 .call = CALL_TAURUSDB_BACKUPS,
                                 .date_usec = m->now,
-                                .backups = { .items = (BackupFacts *) c->cloud.backups, .n_items = c->cloud.n_backups, .total = (int64_t) c->cloud.n_backups },
+                                .backups = { .items = (BackupFacts *) m->backups + from, .n_items = n, .total = (int64_t) m->n_backups },
                         };
                         has_answer = true;
                 }
@@ -1141,6 +1144,27 @@ static void test_lock_step_reports_an_empty_lock(void **state) {
         look(&c);
         assert_false(SAID(&c, EVENT_LOCK_EMPTY));
         assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+
+        /* A cloud that gives fewer at once than it was asked for. */
+        for (c.cloud.page = 1; c.cloud.page < 5; c.cloud.page++) {
+                look(&c);
+                assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+        }
+}
+
+/* Nothing is known of what comes after the pages that were seen: the lock is not called empty. */
+static void test_lock_step_gives_up_a_list_without_end(void **state) {
+        static BackupFacts backups[1500];
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 5 * DAY, T0 + 25 * DAY, 30, 31, 7 * DAY);
+        c.policy.require_manual_backup_usec = 30 * DAY;
+        c.cloud.backups = backups;
+        c.cloud.n_backups = N_ELEMENTS(backups);
+        c.cloud.page = 1;
+        look(&c);
+        assert_int_equal(c.last.next, NEXT_UNKNOWN);
+        assert_false(SAID(&c, EVENT_LOCK_EMPTY));
 }
 
 /* --- Everything at once ------------------------------------------------------------------------------------------- */
@@ -1228,6 +1252,7 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_believes_no_stepped_clock),
                 cmocka_unit_test(test_lock_step_silence_is_no_proof),
                 cmocka_unit_test(test_lock_step_reports_an_empty_lock),
+                cmocka_unit_test(test_lock_step_gives_up_a_list_without_end),
                 cmocka_unit_test(test_lock_step_survives_years_of_faults),
         };
 
