@@ -47,6 +47,7 @@ typedef struct Plan {
         Known *known;
         bool observe;           /* every policy that is looked at */
         size_t n_requests, n_troubles, n_enables;
+        size_t n_rejected;      /* policies, where all were asked for */
         unsigned new_locks_per_day;
         bool out_of_memory;
 } Plan;
@@ -304,12 +305,14 @@ static void print_text(const CtlOptions *o, const Plan *p, const EngineCounts *c
 
         if (p->n_requests == 0)
                 (void) printf("%s%s: %zu control%s looked at, %zu compliant, %zu violated, %zu unknown.\n",
-                              counts->n_compliant == counts->n_controls ? "Nothing to do" : "Nothing would be sent",
+                              counts->n_compliant == counts->n_controls && p->n_rejected == 0 ? "Nothing to do" : "Nothing would be sent",
                               p->observe ? " (mode observe)" : "", counts->n_controls,
                               plural(counts->n_controls), counts->n_compliant, counts->n_violated, counts->n_unknown);
         else
                 (void) printf("%zu request%s would be sent; nothing was. What follows upon each is decided by what is read back.\n",
                               p->n_requests, plural(p->n_requests));
+        if (p->n_rejected > 0)
+                (void) printf("%zu polic%s rejected, of which nothing is known.\n", p->n_rejected, p->n_rejected == 1 ? "y was" : "ies were");
         if (p->n_enables > p->new_locks_per_day)
                 (void) printf("Of %zu new locks only %u would be enabled within 24 hours: limits.new_locks_per_day.\n", p->n_enables,
                               p->new_locks_per_day);
@@ -324,6 +327,7 @@ static int print_json(const Plan *p, const EngineCounts *counts) {
         (void) ctl_json_add_int(document, "n_violated", (int64_t) counts->n_violated);
         (void) ctl_json_add_int(document, "n_unknown", (int64_t) counts->n_unknown);
         (void) ctl_json_add_int(document, "n_requests", (int64_t) p->n_requests);
+        (void) ctl_json_add_int(document, "n_rejected", (int64_t) p->n_rejected);
         list = ctl_json_add_array(document, "steps");
         for (const Step *s = p->steps; s; s = s->hh.next) {
                 o = ctl_json_add_object(list, NULL);
@@ -380,6 +384,7 @@ int verb_plan(const CtlOptions *o, int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
 
+        plan.n_rejected = optind <= argc ? 0 : c.n_rejected;
         plan.new_locks_per_day = c.settings->limits.new_locks_per_day;
         r = cloud_world_run(&world, STEAL(c.settings), STEAL(c.policies), &hooks, &counts);
         if (r < 0)
@@ -400,5 +405,5 @@ int verb_plan(const CtlOptions *o, int argc, char *argv[]) {
 
         if (plan.n_requests > 0)
                 return EXIT_SOMETHING;
-        return counts.n_unknown > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return counts.n_unknown > 0 || plan.n_rejected > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

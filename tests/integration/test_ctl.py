@@ -506,6 +506,18 @@ def test_plan_that_cannot_look(ctl, holdfast, cloud):
     ctl("plan").exits(78)
 
 
+def test_plan_with_a_rejected_policy(ctl, holdfast, cloud):
+    """Nothing is known of what it would ask for: that is not "nothing to do"."""
+    holdfast.encryption("orders", cloud.add_taurus("orders", encryption="on"))
+    holdfast.write()
+    ctl("plan").exits(0)
+    (holdfast.instances / "billing.yaml").write_text("service: taurusdb\ninstnce_id: x\n")
+    done = ctl("plan").exits(1).has("Nothing would be sent: 1 control looked at, 1 compliant", "1 policy was rejected, of which nothing is known.")
+    assert "billing.yaml:2:1: instnce_id: " in done.stderr
+    assert ctl("plan", "--json").exits(1).json["n_rejected"] == 1
+    ctl("plan", "orders").exits(0).has("Nothing to do")
+
+
 def test_plan_in_observe_mode(ctl, holdfast, cloud):
     holdfast.encryption("orders", cloud.add_taurus("orders", encryption="off"))
     holdfast.configure(mode="observe").write()
