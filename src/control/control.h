@@ -25,7 +25,9 @@ typedef struct Look {
         int n_reads_back;
         int64_t offset;         /* of the page asked for */
         unsigned n_pages;       /* of the list of backups, seen */
-        usec_t short_end_usec;  /* lock: an end before the known one was read once, to be confirmed */
+        usec_t lock_end_usec;   /* lock: as this look has read it, while it lists backups */
+        usec_t doubted_end_usec;        /* lock: an end that was read once and is to be read again before it counts; 0: none */
+        unsigned n_doubted;     /* lock: reads that were not the last word */
         char request_id[REQUEST_ID_MAX];        /* of the last write */
         char backup_id[BACKUP_ID_MAX];
         usec_t backup_at_usec;  /* schedule: of the latest backup, 0: not known; download: end of the one above */

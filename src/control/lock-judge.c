@@ -36,12 +36,17 @@ static LockTimes intent_times(const LockIntent *i) {
         };
 }
 
+/* On a quarter of an hour, as midnight is anywhere. */
+static bool is_round(usec_t end_usec) {
+        return end_usec % LOCK_ROUND_USEC < LOCK_SAME_USEC;
+}
+
 /* Readings under which the intent explains the end that was read: those it meets exactly, else those it may have been rounded from. */
 static unsigned intent_matches(const LockIntent *i, usec_t end_usec, bool *ret_exact) {
         LockTimes t = intent_times(i);
-        /* What ends on a quarter of an hour, as midnight does anywhere, may have been rounded up to it. If the end before was as well, adding
-         * whole days to that meets it exactly, whatever the days were counted from: then exactness proves nothing. */
-        bool round = end_usec % LOCK_ROUND_USEC < LOCK_SAME_USEC;
+        /* What ends on a quarter of an hour may have been rounded up to it. If the end before was as well, adding whole days to that meets it
+         * exactly, whatever the days were counted from: then exactness proves nothing. */
+        bool round = is_round(end_usec);
         unsigned exact = 0, loose = 0, rounded = 0;
 
         if (i->action == LOCK_ENABLE) {
@@ -204,7 +209,8 @@ static void conclude_all(LockMemory *m, IntentOutcome outcome) {
 }
 
 /* Looks for requests that explain the end: among those outstanding, or those that seemed void. */
-static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, LockRuling *ret) {
+static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, LockRuling *ret, bool *ret_exact) {
+        *ret_exact = false;
         for (size_t k = m->n_intents; k > 0; k--) {
                 const LockIntent *i = &m->intents[k - 1];
                 unsigned matched;
@@ -215,8 +221,9 @@ static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, Lo
 
                 matched = intent_matches(i, end_usec, &exact);
                 /* What was given up as void explains what it meets, and not whatever lies within a day of it: that may be anybody's. */
-                if (matched == 0 || (!outstanding && i->action == LOCK_EXTEND && !exact && end_usec % LOCK_ROUND_USEC >= LOCK_SAME_USEC))
+                if (matched == 0 || (!outstanding && i->action == LOCK_EXTEND && !exact && !is_round(end_usec)))
                         continue;
+                *ret_exact = *ret_exact || exact;
 
                 if (!ret->intent) {
                         ret->intent = i;
@@ -229,6 +236,19 @@ static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, Lo
         }
 
         return ret->judgement == LOCK_JUDGED_CONFIRMED;
+}
+
+/* What waits for its effect explains a change before what was given up as void does, unless that meets it exactly, and the other does not: it
+ * was given up too early, and what came after it is still to be seen. */
+static void explain(const LockMemory *m, usec_t end_usec, LockRuling *ret) {
+        LockRuling late = *ret;
+        bool exact, late_exact;
+        bool found = match_any(m, end_usec, true, ret, &exact);
+
+        if (exact || !match_any(m, end_usec, false, &late, &late_exact))
+                return;
+        if (!found || (late_exact && !is_round(end_usec)))
+                *ret = late;
 }
 
 /* The lock ends later than when it was last read, or there is one now. */
@@ -244,9 +264,7 @@ static void judge_longer(LockMemory *m, const LockFacts *f, bool fresh, LockRuli
                 return;
         }
 
-        /* What waits for its effect explains a change before what was given up as void does. */
-        if (!match_any(m, f->end_usec, true, ret))
-                (void) match_any(m, f->end_usec, false, ret);
+        explain(m, f->end_usec, ret);
 
         if (ret->judgement == LOCK_JUDGED_CONFIRMED) {
                 conclude_all(m, INTENT_CONFIRMED);

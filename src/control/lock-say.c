@@ -155,6 +155,7 @@ void lock_done_compliant(const Situation *s, const LockView *v, Decision *d) {
         if (v->policy->require_manual_backup_usec != USEC_INFINITY) {
                 s->look->phase = LOCK_PHASE_BACKUPS;
                 s->look->offset = s->look->n_pages = 0;
+                s->look->lock_end_usec = v->end_usec;
                 decision_ask(d, CALL_TAURUSDB_BACKUPS);
                 return;
         }

@@ -8,6 +8,9 @@
  * Writing to a lock: which request may be sent, and what its answer means.
  */
 
+/* From deciding on a request to its answer; a Date beyond that is wrong. Picked. */
+#define ANSWER_MAX_USEC (5 * USEC_PER_MINUTE)
+
 unsigned lock_stated_reading(Extension e) {
         switch (e) {
         case EXTENSION_FROM_START:
@@ -353,6 +356,8 @@ void lock_on_written(const Situation *s, Decision *d) {
 
         /* A 200 whose body is not the documented one is no definite answer. */
         intent->outcome = s->answer->lock_accepted ? INTENT_ACCEPTED : INTENT_LOST;
+        if (s->answer->date_usec > intent->sent_at_usec)        /* it was carried out after it was decided on: its time to show begins then */
+                intent->sent_at_usec = MIN(s->answer->date_usec, usec_add(intent->sent_at_usec, ANSWER_MAX_USEC));
         s->look->wrote = s->answer->lock_accepted;
         s->look->lost = !s->answer->lock_accepted;
         s->look->n_reads_back = 0;

@@ -18,6 +18,8 @@
 /* A lock that ends earlier than it did is read once more after this before it is believed: a replica may lag. Picked. */
 #define LOCK_CONFIRM_USEC (2 * USEC_PER_SEC)
 
+#define LOCK_DOUBTS_MAX 3       /* reads of one look that are to be confirmed; picked */
+
 static bool clocks_agree(const Situation *s, usec_t date_usec) {
         return date_usec > 0 && usec_diff(date_usec, s->now_usec) <= LOCK_SKEW_MAX_USEC;
 }
@@ -55,17 +57,66 @@ static void freeze(const Situation *s, const LockView *v, const LockRuling *ruli
         lock_done_violated(v, d, v->policy->poll_usec, "lock writes to this endpoint are frozen");
 }
 
-static void learn(const Situation *s, const LockRuling *ruling, Decision *d) {
+/* Readings that the endpoint is known for after this. */
+static unsigned taught(const Situation *s, const LockRuling *ruling) {
         unsigned known = s->endpoint->readings, now;
 
         if (ruling->action != LOCK_EXTEND || ruling->matched == 0 || ruling->intent->end_before_usec <= ruling->intent->sent_at_usec)
-                return; /* of an ended lock it shows nothing of one that runs */
+                return known;   /* of an ended lock it shows nothing of one that runs */
 
         now = known ? known & ruling->matched : ruling->matched;
         if (now == 0)
                 now = ruling->matched;  /* the cloud has changed its ways: what it does now counts */
-        if (now != known && now != READINGS_ALL)
+        return now == READINGS_ALL ? known : now;
+}
+
+static void learn(const Situation *s, const LockRuling *ruling, Decision *d) {
+        unsigned now = taught(s, ruling);
+
+        if (now != s->endpoint->readings)
                 d->learned_readings = now;
+}
+
+/* Does it tell, or stop, the other locks of the endpoint too? */
+static bool bears_on_others(const Situation *s, const LockRuling *ruling) {
+        switch (ruling->judgement) {
+        case LOCK_JUDGED_SHORTER:
+        case LOCK_JUDGED_PAST_CAP:
+        case LOCK_JUDGED_ODD:
+                return true;
+        case LOCK_JUDGED_CONFIRMED:
+                return taught(s, ruling) != s->endpoint->readings;
+        case LOCK_JUDGED_QUIET:
+        case LOCK_JUDGED_PENDING:
+        case LOCK_JUDGED_VOID:
+        case LOCK_JUDGED_FOREIGN:
+                break;
+        }
+
+        return false;
+}
+
+/* What bears on others is believed if two reads in a row show it: a single one may be wrong. Returns true if the look goes on with another
+ * read, or ends since no two agree. */
+static bool is_doubted(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+        Look *look = s->look;
+        usec_t end_usec = MAX(v->end_usec, (usec_t) 1);
+
+        if (!bears_on_others(s, ruling) || (look->doubted_end_usec > 0 && usec_diff(look->doubted_end_usec, end_usec) <= USEC_PER_SEC))
+                return false;
+
+        look->doubted_end_usec = end_usec;
+        if (look->n_doubted++ >= LOCK_DOUBTS_MAX) {
+                decision_unknown(d, "the end of the compliance lock reads otherwise each time");
+                return true;
+        }
+
+        decision_ask(d, CALL_LOCK_GET);
+        if (ruling->judgement == LOCK_JUDGED_SHORTER) {
+                d->next = NEXT_ASK_LATER;
+                d->wait_usec = LOCK_CONFIRM_USEC;
+        }
+        return true;
 }
 
 static void remember_read(const LockView *v, Decision *d) {
@@ -135,15 +186,6 @@ static bool is_misstated(const LockView *v, const LockRuling *ruling) {
 static bool take_ruling(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
         switch (ruling->judgement) {
         case LOCK_JUDGED_SHORTER:
-                if (s->look->short_end_usec == 0) {
-                        s->look->short_end_usec = MAX(v->end_usec, (usec_t) 1);
-                        decision_ask(d, CALL_LOCK_GET);
-                        d->next = NEXT_ASK_LATER;
-                        d->wait_usec = LOCK_CONFIRM_USEC;
-                        return false;
-                }
-                freeze(s, v, ruling, d);
-                return false;
         case LOCK_JUDGED_PAST_CAP:
         case LOCK_JUDGED_ODD:
                 freeze(s, v, ruling, d);
@@ -216,7 +258,12 @@ static void on_lock_read(const Situation *s, Decision *d) {
         /* By a clock that may be wrong nothing is judged: a request would seem to have had its time to settle, and the next, larger one would
          * follow too early. What is read counts once the clocks agree; until then nothing is written either. */
         if (v.clock_agreed) {
-                lock_judge(v.memory, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, &ruling);
+                LockMemory judged = *v.memory;
+
+                lock_judge(&judged, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, &ruling);
+                if (is_doubted(s, &v, &ruling, d))
+                        return;
+                *v.memory = judged;
                 if (!take_ruling(s, &v, &ruling, d))
                         return;
 
@@ -314,7 +361,7 @@ static void on_backups(const Situation *s, Decision *d) {
         const BackupPage *page;
         usec_t now_usec, oldest_usec;
         char age[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
-        LockView v = { .policy = p, .memory = &s->state->lock, .end_usec = s->state->lock.end_usec, .clock_agreed = true };
+        LockView v = { .policy = p, .memory = &s->state->lock, .end_usec = s->look->lock_end_usec, .clock_agreed = true };
 
         if (s->failure) {
                 decision_unknown(d, "the backups that the lock should protect could not be listed: %s", s->failure->message);
@@ -325,6 +372,13 @@ static void on_backups(const Situation *s, Decision *d) {
         now_usec = s->answer->date_usec > 0 ? s->answer->date_usec : s->cloud_now_usec;
         oldest_usec = usec_sub(now_usec, p->require_manual_backup_usec);
         v.remaining_usec = usec_sub(v.end_usec, now_usec);
+
+        /* The list may have waited for its turn for minutes, and the lock has become due meanwhile. */
+        if (v.remaining_usec < p->renew_before_usec && s->look->n_doubted++ < LOCK_DOUBTS_MAX) {
+                s->look->phase = LOCK_PHASE_READ;
+                decision_ask(d, CALL_LOCK_GET);
+                return;
+        }
 
         for (size_t i = 0; i < page->n_items; i++) {
                 const BackupFacts *b = &page->items[i];

@@ -54,6 +54,10 @@ typedef struct Model {
         Fault read_fault;       /* FAULT_FORBIDDEN: cannot be read */
         const BackupFacts *backups;
         size_t n_backups, page;         /* as many are given at once; 0: all */
+        usec_t list_takes;
+        usec_t lie_end;         /* what reads show instead of the end … */
+        unsigned n_lies;        /* … so often … */
+        size_t lie_after;       /* … after so many writes */
 } Model;
 
 typedef struct Case {
@@ -184,6 +188,10 @@ static bool model_read(Model *m, Answer *answer, Failure *f) {
                         .start_usec = m->no_start ? 0 : m->shown_start,
                         .end_usec = m->shown_end,
                 };
+        if (m->n_writes >= m->lie_after && m->n_lies > 0) {
+                m->n_lies--;
+                answer->lock.end_usec = m->lie_end;
+        }
         return true;
 }
 
@@ -268,6 +276,7 @@ static void look(Case *c) {
                         size_t from = MIN((size_t) d.ask.backups.offset, m->n_backups);
                         size_t n = MIN(m->n_backups - from, m->page > 0 ? m->page : m->n_backups);
 
+                        m->now += m->list_takes;
                         answer = (Answer) {
                                 .call = CALL_TAURUSDB_BACKUPS,
                                 .date_usec = m->now,
@@ -835,6 +844,56 @@ static void test_lock_step_freezes_on_what_no_reading_allows(void **state) {
         }
 }
 
+/* What would teach or stop all locks of an endpoint is read twice. */
+static void test_lock_step_believes_no_single_read(void **state) {
+        static const usec_t lies[] = { T0 + 25 * DAY, T0 + 400 * DAY, T0 + 12 * DAY, T0 + DAY };
+
+        for (size_t i = 0; i < N_ELEMENTS(lies); i++) {
+                Case c;
+
+                case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+                c.cloud.lie_end = lies[i];
+                c.cloud.n_lies = c.cloud.lie_after = 1;
+                look(&c);
+                assert_false(c.endpoint.frozen);
+                assert_int_equal(c.endpoint.readings, 1u << READING_ADDED);
+                assert_true(SAID(&c, EVENT_LOCK_EXTENDED));
+                assert_int_equal(c.cloud.n_writes, 1);
+
+                case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 5 * DAY, 30, 31, 7 * DAY);
+                c.cloud.lie_end = lies[i];
+                c.cloud.n_lies = 2;
+                c.cloud.lie_after = 1;
+                c.cloud.may_pass_cap = true;
+                look(&c);
+                if (lies[i] == T0 + 25 * DAY)   /* as from now on: it can't be told from the truth */
+                        assert_int_equal(c.endpoint.readings, 1u << READING_FROM_NOW);
+                else
+                        assert_true(c.endpoint.frozen);
+        }
+}
+
+/* A lock about to end, and a cloud that is slower than can be waited for: what the first request has done is not taken for the second's. */
+static void test_lock_step_knows_an_effect_that_was_given_up(void **state) {
+        Case c;
+
+        case_init(&c, READING_FROM_NOW, T0 - 31 * DAY - DAY / 2, T0 + 212 * USEC_PER_SEC, 17, 29, 2 * DAY);
+        c.cloud.now = T0 + 100 * USEC_PER_SEC;  /* on no quarter of an hour, to which ends may be rounded */
+        c.policy.settle_usec = USEC_PER_HOUR;
+        c.cloud.delay = USEC_PER_HOUR;
+        c.cloud.may_pass_cap = true;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        c.cloud.now += 20 * USEC_PER_SEC;
+        c.cloud.lie_end = c.cloud.end;
+        c.cloud.n_lies = c.cloud.lie_after = 2;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 2);
+        assert_int_equal(c.cloud.days[1], 49);
+        assert_true(SAID(&c, EVENT_LOCK_EXTENDED));
+        assert_int_equal(c.endpoint.readings, (1u << READING_FROM_NOW) | (1u << READING_ADDED));
+}
+
 static void test_lock_step_freezes_when_a_running_lock_is_gone(void **state) {
         Case c;
 
@@ -1152,6 +1211,43 @@ static void test_lock_step_reports_an_empty_lock(void **state) {
         }
 }
 
+/* What is remembered of a lock is not brought up to date while the clocks disagree: the next look goes by what was read. */
+static void test_lock_step_waits_with_a_wrong_clock(void **state) {
+        BackupFacts backup = { .id = "a", .status = BACKUP_COMPLETED, .manual = true, .of_instance = true, .end_usec = T0 };
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 5 * DAY, T0 + 8 * DAY, 30, 31, 7 * DAY);
+        c.policy.require_manual_backup_usec = 30 * DAY;
+        c.cloud.backups = &backup;
+        c.cloud.n_backups = 1;
+        look(&c);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+
+        c.cloud.host_offset = -2 * 86400;
+        c.cloud.now += 2 * DAY;
+        c.cloud.end = c.cloud.shown_end = T0 + 28 * DAY;
+        look(&c);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+        assert_int_equal(c.last.wait_usec, c.policy.poll_usec);
+}
+
+/* Between the lock and the list of backups minutes may pass. */
+static void test_lock_step_that_becomes_due_meanwhile(void **state) {
+        BackupFacts backup = { .id = "a", .status = BACKUP_COMPLETED, .manual = true, .of_instance = true, .end_usec = T0 };
+        Case c;
+
+        case_init(&c, READING_FROM_NOW, T0 - 5 * DAY, T0 + 7 * DAY + USEC_PER_MINUTE, 30, 31, 7 * DAY);
+        c.endpoint.readings = 1u << READING_FROM_NOW;
+        c.policy.require_manual_backup_usec = 30 * DAY;
+        c.cloud.backups = &backup;
+        c.cloud.n_backups = 1;
+        c.cloud.list_takes = 5 * USEC_PER_MINUTE;
+        look(&c);
+        assert_int_equal(c.last.verdict, VERDICT_COMPLIANT);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_true(c.cloud.end > c.cloud.now + 29 * DAY);
+}
+
 /* Nothing is known of what comes after the pages that were seen: the lock is not called empty. */
 static void test_lock_step_gives_up_a_list_without_end(void **state) {
         static BackupFacts backups[1500];
@@ -1238,6 +1334,8 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_busy_changes_nothing),
                 cmocka_unit_test(test_lock_step_refusals),
                 cmocka_unit_test(test_lock_step_freezes_on_what_no_reading_allows),
+                cmocka_unit_test(test_lock_step_believes_no_single_read),
+                cmocka_unit_test(test_lock_step_knows_an_effect_that_was_given_up),
                 cmocka_unit_test(test_lock_step_freezes_when_a_running_lock_is_gone),
                 cmocka_unit_test(test_lock_step_lets_others_extend),
                 cmocka_unit_test(test_lock_step_freezes_on_a_late_effect),
@@ -1252,6 +1350,8 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_believes_no_stepped_clock),
                 cmocka_unit_test(test_lock_step_silence_is_no_proof),
                 cmocka_unit_test(test_lock_step_reports_an_empty_lock),
+                cmocka_unit_test(test_lock_step_waits_with_a_wrong_clock),
+                cmocka_unit_test(test_lock_step_that_becomes_due_meanwhile),
                 cmocka_unit_test(test_lock_step_gives_up_a_list_without_end),
                 cmocka_unit_test(test_lock_step_survives_years_of_faults),
         };
