@@ -27,7 +27,8 @@ typedef struct Look {
         unsigned n_pages;       /* of the list of backups, seen */
         usec_t lock_end_usec;   /* lock: as this look has read it, while it lists backups */
         usec_t doubted_end_usec;        /* lock: an end that was read once and is to be read again before it counts; 0: none */
-        unsigned n_doubted;     /* lock: reads that were not the last word */
+        unsigned n_doubted;     /* lock: such reads */
+        bool became_due;        /* lock: while its backups were listed; it was read anew */
         char request_id[REQUEST_ID_MAX];        /* of the last write */
         char backup_id[BACKUP_ID_MAX];
         usec_t backup_at_usec;  /* schedule: of the latest backup, 0: not known; download: end of the one above */

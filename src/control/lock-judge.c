@@ -238,8 +238,8 @@ static bool match_any(const LockMemory *m, usec_t end_usec, bool outstanding, Lo
         return ret->judgement == LOCK_JUDGED_CONFIRMED;
 }
 
-/* What waits for its effect explains a change before what was given up as void does, unless that meets it exactly, and the other does not: it
- * was given up too early, and what came after it is still to be seen. */
+/* What waits for its effect explains a change before what was given up as void does, unless that meets it exactly, and the other does not. Then
+ * what came after it is still to be seen, and nothing follows upon it at once. */
 static void explain(const LockMemory *m, usec_t end_usec, LockRuling *ret) {
         LockRuling late = *ret;
         bool exact, late_exact;
@@ -247,8 +247,10 @@ static void explain(const LockMemory *m, usec_t end_usec, LockRuling *ret) {
 
         if (exact || !match_any(m, end_usec, false, &late, &late_exact))
                 return;
-        if (!found || (late_exact && !is_round(end_usec)))
+        if (!found || (late_exact && !is_round(end_usec))) {
                 *ret = late;
+                ret->short_of_target = false;
+        }
 }
 
 /* The lock ends later than when it was last read, or there is one now. */

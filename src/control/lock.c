@@ -18,7 +18,7 @@
 /* A lock that ends earlier than it did is read once more after this before it is believed: a replica may lag. Picked. */
 #define LOCK_CONFIRM_USEC (2 * USEC_PER_SEC)
 
-#define LOCK_DOUBTS_MAX 3       /* reads of one look that are to be confirmed; picked */
+#define LOCK_DOUBTS_MAX 3       /* reads of one look that the next does not bear out; picked */
 
 static bool clocks_agree(const Situation *s, usec_t date_usec) {
         return date_usec > 0 && usec_diff(date_usec, s->now_usec) <= LOCK_SKEW_MAX_USEC;
@@ -96,18 +96,34 @@ static bool bears_on_others(const Situation *s, const LockRuling *ruling) {
         return false;
 }
 
+static void view_set_end(LockView *v, usec_t end_usec) {
+        v->end_usec = end_usec;
+        v->running = end_usec > v->now_usec;
+        v->remaining_usec = usec_sub(end_usec, v->now_usec);
+}
+
+/* The lock could not be read, or not be believed: what is said of its end goes by what was read before. A request that was not seen to take
+ * effect protects nothing. */
+static void say_end_as_known(LockView v, Decision *d, const char *why) {
+        view_set_end(&v, v.memory->seen ? v.memory->end_usec : 0);
+        if (!v.running && v.memory->seen)
+                lock_say_lapsed(&v, d);
+        lock_say_expiring(&v, d, why);
+}
+
 /* What bears on others is believed if two reads in a row show it: a single one may be wrong. Returns true if the look goes on with another
  * read, or ends since no two agree. */
-static bool is_doubted(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
+static bool read_again(const Situation *s, const LockView *v, const LockRuling *ruling, Decision *d) {
         Look *look = s->look;
         usec_t end_usec = MAX(v->end_usec, (usec_t) 1);
 
-        if (!bears_on_others(s, ruling) || (look->doubted_end_usec > 0 && usec_diff(look->doubted_end_usec, end_usec) <= USEC_PER_SEC))
+        if (!bears_on_others(s, ruling) || look->doubted_end_usec == end_usec)
                 return false;
 
         look->doubted_end_usec = end_usec;
         if (look->n_doubted++ >= LOCK_DOUBTS_MAX) {
                 decision_unknown(d, "the end of the compliance lock reads otherwise each time");
+                say_end_as_known(*v, d, d->why);
                 return true;
         }
 
@@ -153,12 +169,6 @@ static void done_pending(const Situation *s, const LockView *v, const LockRuling
         if (!s->look->wrote)
                 lock_say_drift(s, v, d);
         lock_done_waiting(v, d, usec_add(wait, USEC_PER_SEC), "a request to the cloud does not show its effect yet: it may only be slow");
-}
-
-static void view_set_end(LockView *v, usec_t end_usec) {
-        v->end_usec = end_usec;
-        v->running = end_usec > v->now_usec;
-        v->remaining_usec = usec_sub(end_usec, v->now_usec);
 }
 
 static LockView view_read(const Situation *s) {
@@ -250,8 +260,7 @@ static void on_lock_read(const Situation *s, Decision *d) {
 
                 decision_unknown(d, "the reply does not mention the lock, which was read before as lasting until %s",
                                  rfc3339_format(v.memory->end_usec, end));
-                view_set_end(&v, v.memory->end_usec);
-                lock_say_expiring(&v, d, d->why);
+                say_end_as_known(v, d, d->why);
                 return;
         }
 
@@ -261,7 +270,7 @@ static void on_lock_read(const Situation *s, Decision *d) {
                 LockMemory judged = *v.memory;
 
                 lock_judge(&judged, v.facts, v.now_usec, v.policy->settle_usec, s->look->wrote, &ruling);
-                if (is_doubted(s, &v, &ruling, d))
+                if (read_again(s, &v, &ruling, d))
                         return;
                 *v.memory = judged;
                 if (!take_ruling(s, &v, &ruling, d))
@@ -346,11 +355,7 @@ static void on_read_failed(const Situation *s, Decision *d) {
         if ((f->class == FAILURE_NOT_PERMITTED || f->class == FAILURE_NOT_OFFERED) && extend_unread(s, &v, d))
                 return;
 
-        /* What is said goes by what was read: a request that was not seen to take effect protects nothing. */
-        view_set_end(&v, v.memory->seen ? v.memory->end_usec : 0);
-        if (!v.running && v.memory->seen)
-                lock_say_lapsed(&v, d);
-        lock_say_expiring(&v, d, f->message);
+        say_end_as_known(v, d, f->message);
         decision_unknown(d, "the compliance lock could not be read: %s", f->message);
 }
 
@@ -374,7 +379,8 @@ static void on_backups(const Situation *s, Decision *d) {
         v.remaining_usec = usec_sub(v.end_usec, now_usec);
 
         /* The list may have waited for its turn for minutes, and the lock has become due meanwhile. */
-        if (v.remaining_usec < p->renew_before_usec && s->look->n_doubted++ < LOCK_DOUBTS_MAX) {
+        if (v.remaining_usec < p->renew_before_usec && !s->look->became_due) {
+                s->look->became_due = true;
                 s->look->phase = LOCK_PHASE_READ;
                 decision_ask(d, CALL_LOCK_GET);
                 return;

@@ -382,6 +382,7 @@ int engine_reserve_dirty(Engine *e, size_t n);  /* room for so many more to be p
 void engine_put_item(Engine *e, Item *item);    /* stores its state with the next commit */
 int engine_try_put_item(Engine *e, Item *item);
 void engine_put_endpoint(Engine *e, Endpoint *n);
+void engine_put_frozen(Engine *e, Endpoint *n, usec_t at_usec, const char *why);        /* wall clock */
 void engine_put_thawed(Engine *e, const Endpoint *n, const char *detail);
 void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id);
 void engine_commit(Engine *e);

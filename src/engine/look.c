@@ -318,15 +318,6 @@ static void end_verdict(Run *r, const Decision *d) {
 
 /* --- Steps -------------------------------------------------------------------------------------------------------- */
 
-static void freeze(Run *r, const Freeze *f) {
-        EndpointState *state = &r->endpoint->state;
-
-        state->frozen = true;
-        state->frozen_at_usec = engine_realtime(r->engine);
-        (void) snprintf(state->frozen_why, sizeof(state->frozen_why), "%s", f->why);
-        engine_put_endpoint(r->engine, r->endpoint);
-}
-
 /* What a decision changes, whatever comes next. */
 static void apply(Run *r, const Decision *d, const Answer *answer) {
         Engine *e = r->engine;
@@ -340,7 +331,7 @@ static void apply(Run *r, const Decision *d, const Answer *answer) {
                 engine_put_endpoint(e, r->endpoint);
         }
         if (d->freeze.freeze)
-                freeze(r, &d->freeze);
+                engine_put_frozen(e, r->endpoint, engine_realtime(e), d->freeze.why);
         if (d->grant.set && answer) {
                 grants_record(e, kept_of(r), d->grant.backup_id, answer);
                 engine_put_item(e, item);

@@ -10,7 +10,7 @@
  */
 
 #define TOKEN_REFRESH_USEC (30 * USEC_PER_MINUTE)       /* IAM tokens last 24 h */
-#define SCOPE_TEXT_MAX 160
+#define SCOPE_TEXT_MAX 160      /* bytes; holds what scope_of() tells */
 
 void identity_scope_forget_answer(Scope *s) {
         if (s->token.token) {
@@ -128,6 +128,7 @@ static const char *scope_what(const Scope *s) {
         return s->is_token ? "token" : "project";
 }
 
+/* "project <id>", or "region <name>" where none is written. Returns @buf. */
 static const char *scope_of(const Scope *s, char buf[static SCOPE_TEXT_MAX]) {
         (void) snprintf(buf, SCOPE_TEXT_MAX, "%s %.128s", s->project_id ? "project" : "region", s->project_id ? s->project_id : s->region);
         return buf;

@@ -141,6 +141,13 @@ void engine_put_endpoint(Engine *e, Endpoint *n) {
         n->missing = put(e, &record) < 0;
 }
 
+void engine_put_frozen(Engine *e, Endpoint *n, usec_t at_usec, const char *why) {
+        n->state.frozen = true;
+        n->state.frozen_at_usec = at_usec;
+        (void) snprintf(n->state.frozen_why, sizeof(n->state.frozen_why), "%s", why);
+        engine_put_endpoint(e, n);
+}
+
 void engine_put_evidence(Engine *e, const Item *item, const char *what, const char *detail, const char *request_id) {
         StateRecord record = {
                 .kind = STATE_EVIDENCE,
@@ -292,12 +299,8 @@ void engine_take_frozen(Engine *e, const Engine *before) {
         for (const Endpoint *b = before->endpoints; b; b = b->hh.next) {
                 Endpoint *n = b->state.frozen ? endpoint_get(e, b->origin, b->service, b->region) : NULL;
 
-                if (!n || n->state.frozen)
-                        continue;
-                n->state.frozen = true;
-                n->state.frozen_at_usec = b->state.frozen_at_usec;
-                memcpy(n->state.frozen_why, b->state.frozen_why, sizeof(n->state.frozen_why));
-                engine_put_endpoint(e, n);
+                if (n && !n->state.frozen)
+                        engine_put_frozen(e, n, b->state.frozen_at_usec, b->state.frozen_why);
         }
 }
 

@@ -54,8 +54,9 @@ typedef struct Model {
         Fault read_fault;       /* FAULT_FORBIDDEN: cannot be read */
         const BackupFacts *backups;
         size_t n_backups, page;         /* as many are given at once; 0: all */
-        usec_t list_takes;
+        usec_t list_takes, write_takes; /* of listing the backups, and of a write */
         usec_t lie_end;         /* what reads show instead of the end … */
+        usec_t lie_step;        /* … later by so much each time … */
         unsigned n_lies;        /* … so often … */
         size_t lie_after;       /* … after so many writes */
 } Model;
@@ -191,6 +192,7 @@ static bool model_read(Model *m, Answer *answer, Failure *f) {
         if (m->n_writes >= m->lie_after && m->n_lies > 0) {
                 m->n_lies--;
                 answer->lock.end_usec = m->lie_end;
+                m->lie_end += m->lie_step;
         }
         return true;
 }
@@ -268,6 +270,7 @@ static void look(Case *c) {
                 m->now += 100 * USEC_PER_MSEC;
                 if (d.ask.call == CALL_LOCK_SET) {
                         m->cap = m->now + (usec_t) c->policy.max_retention_days * DAY;
+                        m->now += m->write_takes;
                         has_answer = model_write(m, &d.ask, &answer, &f);
                 } else if (d.ask.call == CALL_LOCK_GET)
                         has_answer = model_read(m, &answer, &f);
@@ -894,6 +897,36 @@ static void test_lock_step_knows_an_effect_that_was_given_up(void **state) {
         assert_int_equal(c.endpoint.readings, (1u << READING_FROM_NOW) | (1u << READING_ADDED));
 }
 
+/* However late what was decided on was carried out: a quarter of what remains is waited for after the answer. */
+static void test_lock_step_waits_from_the_answer(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 31 * DAY, T0 + 100 * USEC_PER_SEC, 17, 29, 2 * DAY);
+        c.policy.settle_usec = USEC_PER_HOUR;
+        c.cloud.delay = USEC_PER_HOUR;
+        c.cloud.write_takes = 30 * USEC_PER_SEC;
+        look(&c);
+        assert_int_equal(c.cloud.n_writes, 1);
+        assert_true(c.last.waiting);
+}
+
+/* A cloud that shows another end each time teaches nothing and stops nothing, but a lock about to end is told of. */
+static void test_lock_step_believes_no_two_ends(void **state) {
+        Case c;
+
+        case_init(&c, READING_ADDED, T0 - 25 * DAY, T0 + 3 * DAY, 30, 31, 7 * DAY);
+        c.enforce = false;
+        look(&c);
+        c.cloud.lie_end = T0 + 2 * DAY;
+        c.cloud.lie_step = 1;
+        c.cloud.n_lies = 10;
+        look(&c);
+        assert_int_equal(c.last.next, NEXT_UNKNOWN);
+        assert_true(SAID(&c, EVENT_LOCK_EXPIRING));
+        assert_false(c.endpoint.frozen);
+        assert_int_equal(c.state.lock.end_usec, T0 + 3 * DAY);
+}
+
 static void test_lock_step_freezes_when_a_running_lock_is_gone(void **state) {
         Case c;
 
@@ -1336,6 +1369,8 @@ int main(void) {
                 cmocka_unit_test(test_lock_step_freezes_on_what_no_reading_allows),
                 cmocka_unit_test(test_lock_step_believes_no_single_read),
                 cmocka_unit_test(test_lock_step_knows_an_effect_that_was_given_up),
+                cmocka_unit_test(test_lock_step_waits_from_the_answer),
+                cmocka_unit_test(test_lock_step_believes_no_two_ends),
                 cmocka_unit_test(test_lock_step_freezes_when_a_running_lock_is_gone),
                 cmocka_unit_test(test_lock_step_lets_others_extend),
                 cmocka_unit_test(test_lock_step_freezes_on_a_late_effect),
