@@ -489,6 +489,24 @@ def test_state_folder_is_missing(holdfast, cloud):
     holdfast.state.mkdir(exist_ok=True)
 
 
+def test_freeze_that_could_not_be_stored(holdfast, cloud):
+    """It was found while there was no state folder, and nothing in the one that comes tells of it."""
+    lock = holdfast.lock("orders", cloud.add_taurus("orders", lock=held(cloud, 2, 28)), poll="1s").lock
+    holdfast.state.rmdir()
+    holdfast.state.write_text("x")
+    daemon = holdfast.start()
+    daemon.wait_event("compliant")
+    lock.end -= 25 * DAY
+    daemon.wait_event("lock-frozen")
+    holdfast.state.unlink()
+    holdfast.state.mkdir()
+    daemon.wait_event("state-recovered", timeout=60)
+    time.sleep(3)
+    daemon.stop()
+    holdfast.once().exits(3).none("lock-extended")      # that it is frozen was said today
+    assert not lock.puts
+
+
 def test_state_that_cannot_be_stored_fails_once(holdfast, cloud):
     """All is as written, and yet it failed: what was seen is not kept."""
     holdfast.encryption("orders", cloud.add_taurus("orders", encryption="on"))
